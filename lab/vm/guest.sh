@@ -7,11 +7,11 @@
 #   kill9         kill -9 of lastgasp: the service lives on, the watchdog removes its group when it ends
 #   kill9_frozen  the same while the service is frozen
 #   journal       lastgasp and watchdog killed while the service is frozen: the next run thaws it
-#   freeze_only   the incident with --no-pin: a capture from before the kill, taken with cgroup.freeze
+#   freeze_only   the incident with --no-pin: a capture from before the kill, taken in a stop
 #   nested        the incident with lastgasp in a group that cannot hand the controller down
 #   pin_only, unit_limit   on demand (VM_CASES): the incident with --no-freeze; the limit of the group that lastgasp itself is in
 #   watch         `lastgasp watch`: a stranger's group, struck before the kill and read after it, everything as it was
-#   watch_observe, watch_kill9_frozen, watch_oom_group, watch_nested, watch_many, watch_changes, watch_swap, watch_lowered
+#   watch_observe, watch_kill9_both, watch_oom_group, watch_nested, watch_many, watch_changes, watch_swap, watch_lowered
 #   brake         memory.high is set for seconds: growth before and beyond it
 #   brake_time, brake_others, brake_over_others, brake_kill9, brake_stalled, brake_journal
 #   systemd       the unit as it is shipped under a real systemd, in a machine of its own (VM_SYSTEMD)
@@ -84,7 +84,7 @@ say "Linux $(uname -r), controllers: $(cat $ROOT/cgroup.controllers); handed dow
 mkdir -p $WORK
 cases=$(sed -n 's/.*lab\.cases=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' ')
 all_run="kill fixed kill9 kill9_frozen journal freeze_only nested"
-all_watch="watch watch_observe watch_kill9_frozen watch_oom_group watch_nested watch_many watch_changes watch_swap watch_lowered"
+all_watch="watch watch_observe watch_kill9_both watch_oom_group watch_nested watch_many watch_changes watch_swap watch_lowered"
 all_brake="brake brake_time brake_others brake_over_others brake_kill9 brake_stalled brake_journal"
 all="$all_run $all_watch $all_brake"
 [ ! -d /run/systemd/system ] || all="systemd systemd_kill9 systemd_observe systemd_brake"

@@ -44,7 +44,7 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "bench-source",
-        usage: "[corpus|labels|speed FOLDER...|list FOLDER]",
+        usage: "[corpus|labels|speed FOLDER...|list FOLDER|--peers LASTGASP LABELS...]",
         does: "how right lastgasp check is on labelled source, how fast and how large a million lines are: benches/results/source.txt",
         doer: Doer::Program("lastgasp-source-lab"),
     },

@@ -2,7 +2,6 @@
 //! asked for pages, and ended.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +22,7 @@ use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
 use crate::graph_limits::GraphLimits;
 use crate::http::request::Head;
-use crate::http::{self, Answer, Site};
+use crate::http::{self, Address, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
 use crate::metrics_in::Sources;
@@ -119,18 +118,19 @@ impl Services {
 
     /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a
     /// daemon that was restarted may meet its predecessor's end.
-    fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
+    fn serve(self: &Arc<Self>, address: Address) -> io::Result<()> {
         let all = Arc::clone(self);
-        let begin = move || http::serve(address, Pages(Arc::clone(&all)));
+        let to = address.clone();
+        let begin = move || http::serve(&to, Pages(Arc::clone(&all)));
         match begin() {
-            Ok(bound) => say_where(bound),
+            Ok(bound) => say_where(&bound),
             Err(e) => {
                 tracing::error!(%address, "/metrics, /healthz and /status cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
                 let again = move || {
                     loop {
                         std::thread::sleep(BIND_AGAIN);
                         if let Ok(bound) = begin() {
-                            return say_where(bound);
+                            return say_where(&bound);
                         }
                     }
                 };
@@ -257,9 +257,9 @@ fn health(status: &Status, problems: &[String]) -> (&'static str, String) {
     (code, format!("{word}\n{problems}{watching}\n{pin}\n"))
 }
 
-fn say_where(bound: SocketAddr) {
+fn say_where(bound: &Address) {
     tracing::info!(address = %bound, event = "serving", "serving /metrics, /healthz and /status");
-    if !bound.ip().is_loopback() {
+    if !bound.is_of_this_machine() {
         tracing::warn!(address = %bound, "metrics are served to whoever reaches this address, without a password");
     }
 }

@@ -141,7 +141,7 @@ impl Drop for Ended {
     }
 }
 
-/// With descriptors for two processes and a third that starts: it is said, counted, and the third is watched
+/// With descriptors for some processes and one more that starts: it is said, counted, and that one is watched
 /// when there is room for it, and no "no Go program" for ever.
 #[test]
 fn descriptors_that_run_out_blind_nobody_for_ever() {
@@ -149,14 +149,14 @@ fn descriptors_that_run_out_blind_nobody_for_ever() {
     let (service, store) = ("hostile-many", tempfile::tempdir().unwrap());
     let real = program(service);
     let mut command = Command::new("prlimit");
-    command.arg("--nofile=90:90").arg(env!("CARGO_BIN_EXE_lastgasp"));
+    command.arg("--nofile=80:80").arg(env!("CARGO_BIN_EXE_lastgasp"));
     let daemon = Daemon::start_by(command, store.path(), service, "[pin]\ntrial = false\n", &[]);
     let start = || Command::new(&real).args(["-after", "10m"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let put_off = || daemon.log.status()?["counters"]["put_off"].as_u64().filter(|n| *n > 0);
     let watched = |child: &Child| daemon.log.has("watched", child.id() as i32);
     let mut all = Ended(Vec::new());
     let all = &mut all.0;
-    while all.len() < 12 && all.last().is_none_or(watched) {
+    while all.len() < 24 && all.last().is_none_or(watched) {
         all.push(start().unwrap());
         std::thread::sleep(std::time::Duration::from_secs(1));
     }

@@ -98,7 +98,11 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
         last_look: last_look(taken, &symbols, &mut frames),
-        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
+        goroutines: Goroutines {
+            dead: goroutines.dead,
+            unread: goroutines.unread,
+            ..group(&goroutines.live, monotonic_ns, &mut frames)
+        },
         gc: Gc { last_gc_ms_ago: last_gc_ms_ago(taken, &gauges), ..gc(&gauges) },
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,

@@ -34,6 +34,8 @@ pub(crate) struct Suspect<'a> {
     pub(crate) why: Why,
     /// Whether a stack was reconstructed without registers.
     pub(crate) approximate: bool,
+    /// Whether there may be more of them: not all goroutines could be read.
+    pub(crate) at_least: bool,
     /// How far it is believed, 0 to 1, beside the others.
     pub(crate) weight: f64,
 }
@@ -41,11 +43,14 @@ pub(crate) struct Suspect<'a> {
 impl Suspect<'_> {
     /// `main.fill (svc/main.go:4): 1 goroutine was allocating there`.
     pub(crate) fn text(&self) -> String {
-        let goroutines = plural(self.count, "goroutine");
+        let least = if self.at_least { "at least " } else { "" };
+        let goroutines = format!("{least}{}", plural(self.count, "goroutine"));
         let what = match self.why {
             Why::Allocating => format!("{goroutines} allocating there at that moment"),
             Why::AtWork => format!("{goroutines} at work there at that moment"),
-            Why::Waiting(wait) => format!("{} goroutines there wait for {}", count(self.count), wait.what()),
+            Why::Waiting(wait) => {
+                format!("{least}{} goroutines there wait for {}", count(self.count), wait.what())
+            }
         };
         format!("{} ({}:{}): {what}", self.at.function, short(&self.at.file), self.at.line)
     }
@@ -79,7 +84,8 @@ pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Sus
             Doing::Working => Why::AtWork,
             Doing::Waiting(wait) => Why::Waiting(wait),
         };
-        let one = Suspect { at, count: 0, why, approximate: false, weight: 0.0 };
+        let at_least = facts.goroutines.unread > 0;
+        let one = Suspect { at, count: 0, why, approximate: false, at_least, weight: 0.0 };
         let known = by.entry((why, at)).or_insert(one);
         known.count = known.count.saturating_add(group.count);
         known.approximate |= group.approximate;
@@ -225,6 +231,16 @@ mod tests {
         // They were there before the growth.
         window.onset_ms = 1000;
         assert_eq!(names(&window), ["main.fill", "main.log", "main.worker"]);
+    }
+
+    /// Seen of a million goroutines, of which 193,619 were copied: they were counted as all there were.
+    #[test]
+    fn of_goroutines_that_were_not_read_there_may_be_more() {
+        let mut f = facts(&[(&["runtime.gopark", "main.worker"], 400, "waiting", "chan receive")]);
+        let text = |f: &Facts| suspects(f, None).first().map(Suspect::text).unwrap();
+        assert!(text(&f).contains(": 400 goroutines there wait"), "{}", text(&f));
+        f.goroutines.unread = 1;
+        assert!(text(&f).contains(": at least 400 goroutines there wait"), "{}", text(&f));
     }
 
     #[test]

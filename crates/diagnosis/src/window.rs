@@ -91,7 +91,9 @@ fn up_to(facts: &Facts, end: &Sample) -> Option<Window> {
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
     let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
     let step = ((end.t_ms - crossed.t_ms).saturating_mul(2) / PARTS).max(100);
-    let onset = look_back(samples, end, step, braked(facts));
+    let braked = braked(facts);
+    let onset = look_back(samples, end, step, braked);
+    let onset = if braked.is_some() { onset } else { knee(samples, onset, end).unwrap_or(onset) };
     let growth = end.usage_bytes.saturating_sub(onset.usage_bytes);
     if growth < 16_000_000 || growth.saturating_mul(10) < onset.usage_bytes || onset.t_ms >= end.t_ms {
         return None;
@@ -152,6 +154,48 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Opti
     onset
 }
 
+/// Least rest before a knee.
+const REST_MS: u64 = 5000;
+/// By so many times as much memory grows after a knee.
+const STEEPER: f64 = 8.0;
+/// And by so many times as much as just before it.
+const STEEPER_AT_ONCE: f64 = 12.0;
+
+/// Where a long slow growth became a short steep one, if it did: before it usage had rested for twice as long
+/// and for five seconds at least, gaining an eighth of the rate at most, and half of all came after it. Such
+/// a rest has small steps of its own (the collector's headroom), each of which looks like a part of the
+/// climb. (Seen in lab/cluster: a service that loads for nine seconds and rests for sixteen was told to have
+/// grown for all of its thirty seconds; test `a_start_and_its_small_steps_are_no_part_of_the_climb`.)
+fn knee<'a>(samples: &'a [Sample], onset: &Sample, end: &Sample) -> Option<&'a Sample> {
+    let within = |s: &&Sample| s.t_ms > onset.t_ms && s.t_ms.saturating_add(200) <= end.t_ms;
+    let is_knee = |k: &&Sample| {
+        let took = end.t_ms - k.t_ms;
+        let rest = (took.saturating_mul(2)).max(REST_MS);
+        let Some(before) = k.t_ms.checked_sub(rest).and_then(|t| at(samples, t)) else {
+            return false;
+        };
+        let gained = end.usage_bytes.saturating_sub(k.usage_bytes) as f64;
+        let span = k.t_ms.saturating_sub(before.t_ms).max(1) as f64;
+        let crept = k.usage_bytes.saturating_sub(before.usage_bytes) as f64;
+        // At its very end too: a climb that gets ever steeper has no knee.
+        let Some(just) = k.t_ms.checked_sub((took / 8).max(500)).and_then(|t| at(samples, t)) else { return false };
+        let late =
+            k.usage_bytes.saturating_sub(just.usage_bytes) as f64 / k.t_ms.saturating_sub(just.t_ms).max(1) as f64;
+        let rate = gained / took as f64;
+        let is_steeper = rate >= STEEPER * crept / span && rate >= STEEPER_AT_ONCE * late;
+        let is_most = gained * 2.0 >= end.usage_bytes.saturating_sub(onset.usage_bytes) as f64;
+        // While a heap refills what a collection freed, usage rests and the heap grows on.
+        let refilled = k.heap_live_bytes.saturating_sub(before.heap_live_bytes) as f64;
+        let collected = k.gc_cycles.saturating_sub(before.gc_cycles) > 1;
+        let rested = collected || rate >= STEEPER * refilled / span;
+        is_steeper && is_most && rested
+    };
+    // Of all that would do the one that lies lowest below a straight climb.
+    let slope = end.usage_bytes.saturating_sub(onset.usage_bytes) as f64 / (end.t_ms - onset.t_ms).max(1) as f64;
+    let below = |k: &&Sample| slope * (k.t_ms - onset.t_ms) as f64 - k.usage_bytes as f64;
+    samples.iter().filter(within).filter(is_knee).max_by(|a, b| below(a).total_cmp(&below(b)))
+}
+
 /// Longest rest, or dip, within a climb.
 const DIP_MS: u64 = 5000;
 
@@ -192,6 +236,37 @@ mod tests {
             f.timeline.samples.push(Sample { t_ms: t, usage_bytes: curve(t), ..Sample::default() });
         }
         f
+    }
+
+    /// Megabytes of a service that loads for nine seconds, rests with the small steps of its collector, and
+    /// then climbs for four.
+    #[test]
+    fn a_start_and_its_small_steps_are_no_part_of_the_climb() {
+        let mb = |t: u64| match t {
+            0..3000 => 4 + t * 67 / 3000,
+            3000..9000 => 71 + (t - 3000) * 48 / 6000,
+            9000..13_700 => 119,
+            13_700..18_700 => 121,
+            18_700..22_000 => 123,
+            22_000..25_500 => 131,
+            _ => 135 + (t - 25_500) * 25 / 1000,
+        };
+        let mut f = facts(|t| mb(t) * 1_000_000, 30, 50);
+        for s in &mut f.timeline.samples {
+            s.gc_cycles = (s.t_ms / 3000) as u32;
+            s.heap_live_bytes = 60_000_000;
+        }
+        let w = window(&f).unwrap();
+        assert!(w.onset_ms.abs_diff(25_500) < 700, "{w:?}");
+        // A staircase of a collector that runs ever more rarely is one climb.
+        let stairs = |t: u64| 60_000_000 + [0, 40, 90, 160, 250, 360][(t / 6000).min(5) as usize] * 1_000_000;
+        let mut f = facts(stairs, 33, 50);
+        for s in &mut f.timeline.samples {
+            s.gc_cycles = (s.t_ms / 6000) as u32;
+            s.heap_live_bytes = 30_000_000 + s.t_ms * 10_000;
+        }
+        let w = window(&f).unwrap();
+        assert!(w.onset_ms < 8_000, "{w:?}");
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::finding::{Certainty, Finding, Related};
+use crate::case::Case;
+use crate::finding::{Certainty, Finding, Level, Related};
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source};
-use crate::rules::{ALL, Case, Entry, Out, Report};
+use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
 use crate::syntax::calls::Calls;
 use crate::syntax::{GoParser, NotParsed, Package, ParsedFile};
@@ -175,6 +176,9 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 continue;
             }
             let mut finding = finding(case, entry, report);
+            if supports_tests(&finding.place.file) {
+                finding.level = finding.level.min(Level::Hint);
+            }
             // The same place by the same rule is told once.
             let key =
                 format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
@@ -189,6 +193,15 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             out.findings.push(finding);
         }
     }
+}
+
+/// Whether a file stands in a folder of what tests use: it ends with them, and its findings are hints.
+fn supports_tests(file: &str) -> bool {
+    let mut folders = file.rsplit('/').skip(1);
+    folders.any(|f| {
+        matches!(f, "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "mock" | "mocks")
+            || f.ends_with("test") && f.len() > 4
+    })
 }
 
 fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {

@@ -7,12 +7,14 @@
 //! against a profile or a capture, and `changed`, git.
 
 mod baseline;
+mod case;
 pub mod changed;
 mod check;
 pub mod escapes;
 mod finding;
 pub mod join;
 mod meaning;
+pub mod profile_proto;
 pub mod project;
 mod rules;
 mod suppress;

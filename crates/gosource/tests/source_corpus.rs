@@ -35,6 +35,40 @@ fn wanted() -> Spots {
     out
 }
 
+/// Marks in the packages of `services`, written as services are: what must be found, `// want` and `// false`
+/// (found, and nothing is wrong there), and what is not found though it is wrong, `// miss`.
+fn in_services() -> (Spots, Spots) {
+    let (mut found, mut missed) = (Spots::new(), Spots::new());
+    for package in std::fs::read_dir(corpus().join("services")).unwrap().map(|e| e.unwrap().path()) {
+        for file in std::fs::read_dir(&package).into_iter().flatten().map(|e| e.unwrap().path()) {
+            let name = file.strip_prefix(corpus()).unwrap().to_str().unwrap().to_owned();
+            for (n, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
+                for mark in ["// want ", "// false ", "// miss "] {
+                    let spots = if mark == "// miss " { &mut missed } else { &mut found };
+                    let codes = line.split_once(mark).map_or("", |(_, codes)| codes);
+                    let codes = codes.split_whitespace().take_while(|c| *c != "//");
+                    spots.extend(codes.map(|c| (name.clone(), u32::try_from(n + 1).unwrap(), c.to_owned())));
+                }
+            }
+        }
+    }
+    (found, missed)
+}
+
+#[test]
+fn what_is_said_of_services_is_what_their_marks_say() {
+    let project = load(&corpus(), &["services".into()], &Options::default()).unwrap();
+    let checked = check(&project, 1 << 20);
+    assert!(checked.gaps.is_empty(), "{:?}", checked.gaps);
+    let findings = checked.findings.into_iter().filter(|f| !is_quiet(&f.code));
+    let got: Spots = findings.map(|f| (f.place.file, f.place.line, f.code)).collect();
+    let (found, missed) = in_services();
+    assert!(found.len() > 70, "{}", found.len());
+    assert_eq!(got.difference(&found).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
+    assert_eq!(found.difference(&got).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
+    assert_eq!(missed.intersection(&got).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
+}
+
 #[test]
 fn every_rule_finds_its_own_and_is_silent_elsewhere() {
     let project = load(&corpus(), &["corpus".into()], &Options::default()).unwrap();

@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use lastgasp_gosource::escapes::Ask;
-use lastgasp_gosource::typed::{TypeFacts, Verdict, judge, types_of};
+use lastgasp_gosource::project::{Options, load};
+use lastgasp_gosource::typed::{TypeFacts, Verdict, confirm, judge, types_of};
+use lastgasp_gosource::{Finding, check};
 use lastgasp_lab::build::cache_dir;
 use lastgasp_lab::toolchain::find_or_fetch;
 
@@ -130,4 +132,30 @@ fn a_package_with_errors_is_said_and_the_others_are_typed() {
     let Some((module, facts, gaps)) = facts(26, &broken) else { return };
     assert!(gaps.iter().any(|g| g.contains("1 of 2 packages") && g.contains("undefined")), "{gaps:?}");
     assert_eq!(at(module.path(), &facts, 19, "call"), ["(*sync.Mutex).Lock"]);
+}
+
+/// What the corpus marks is so: types must not speak against any of it.
+#[test]
+fn types_take_nothing_away_that_is_marked() {
+    let Ok(toolchain) = find_or_fetch(26, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")) else { return };
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/source").canonicalize().unwrap();
+    let project = load(&lab, &["corpus".into()], &Options::default()).unwrap();
+    let mut findings = check(&project, 1 << 20).findings;
+    let marked = |f: &Finding| {
+        let text = std::fs::read_to_string(lab.join(&f.place.file)).unwrap();
+        let line = text.lines().nth(f.place.line as usize - 1).unwrap_or_default();
+        line.split_once("// want ").is_some_and(|(_, codes)| codes.split_whitespace().any(|c| c == f.code))
+    };
+    findings.retain(marked);
+    let all = findings.len();
+    let whom = Ask { go: toolchain.go, dir: lab.clone(), patterns: vec!["./corpus/...".into()], flags: Vec::new() };
+    let folder = tempfile::tempdir().unwrap();
+    let answer = types_of(&whom, folder.path());
+    assert_eq!(answer.gaps, Vec::<String>::new());
+    let before: Vec<_> = findings.iter().map(|f| (f.code.clone(), f.place.file.clone(), f.place.line)).collect();
+    let judged = confirm(&mut findings, &answer.facts, &lab);
+    let left: Vec<_> = findings.iter().map(|f| (f.code.clone(), f.place.file.clone(), f.place.line)).collect();
+    let gone: Vec<_> = before.into_iter().filter(|f| !left.contains(f)).collect();
+    assert_eq!(gone, Vec::new(), "{judged:?}");
+    assert!(all > 200 && judged.typed > 100, "{all} {judged:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{IoSliceMut, Read as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -78,16 +79,32 @@ pub struct Usage {
 }
 
 /// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address
-/// space, not to the number, and so is that of its folder: neither reads another process, even if the number
-/// is reused.
+/// space, not to the number, and so is the way to its other files: neither reads another process, even if the
+/// number is reused.
 #[derive(Debug)]
 pub struct LiveProcess {
     pid: i32,
     start_time: u64,
-    /// `/proc/PID`. When the process is gone there is nothing in it any more.
-    folder: File,
+    way: Way,
     mem: Arc<File>,
     loaded: Arc<LoadedImage>,
+}
+
+/// The way to the kernel's files of a process.
+#[derive(Debug)]
+enum Way {
+    /// `/proc/PID`, opened. When the process is gone there is nothing in it any more.
+    Folder(File),
+    /// Its number, for as long as that is its: a pidfd, which whoever watches it has anyway, says so.
+    Number(Arc<OwnedFd>),
+}
+
+/// Whether the process that a pidfd was opened for still has its number, by the pidfd's own entry in `/proc`:
+/// one that was reaped has none (`-1`).
+fn has_number(pidfd: &OwnedFd, pid: i32) -> bool {
+    let entry = File::open(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).and_then(bounded_text);
+    let number = entry.ok().and_then(|text| text.lines().find_map(|l| l.strip_prefix("Pid:")?.trim().parse().ok()));
+    number == Some(pid)
 }
 
 /// More than any kernel says in `/proc/PID/auxv`, in bytes.
@@ -115,23 +132,33 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
+        let way = Way::Folder(folder);
+        Ok(Self { pid, start_time: start, way, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`, whose executable or library somebody else has opened and read: of its files only those of
-    /// the kernel are opened. `bias`: that of a library; the executable's stands in its memory map.
+    /// the kernel are opened. `bias`: that of a library; the executable's stands in its memory map. `pidfd`:
+    /// its own, where there is one; then its folder is not kept open.
     ///
     /// # Errors
     /// As [`LiveProcess::open`].
-    pub fn open_known(pid: i32, image: ElfImage, bias: Option<u64>) -> Result<Self, OpenError> {
+    pub fn open_known(
+        pid: i32,
+        image: ElfImage,
+        bias: Option<u64>,
+        pidfd: Option<Arc<OwnedFd>>,
+    ) -> Result<Self, OpenError> {
         let start = start_time(pid).ok_or(OpenError::NoProcess(pid))?;
-        let folder = open_of(pid, "")?;
+        let way = match pidfd {
+            Some(pidfd) if has_number(&pidfd, pid) => Way::Number(pidfd),
+            _ => Way::Folder(open_of(pid, "")?),
+        };
         let mem = open_of(pid, "mem")?;
         let bias = bias.map_or_else(|| load_bias(pid, &image), Ok)?;
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
+        Ok(Self { pid, start_time: start, way, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path)
@@ -186,7 +213,16 @@ impl LiveProcess {
         Arc::clone(&self.mem)
     }
 
-    /// A second descriptor of the memory, for the pin.
+    /// Its pidfd, if that is how its files are found.
+    #[must_use]
+    pub fn pidfd(&self) -> Option<Arc<OwnedFd>> {
+        match &self.way {
+            Way::Number(pidfd) => Some(Arc::clone(pidfd)),
+            Way::Folder(_) => None,
+        }
+    }
+
+    /// A second descriptor of the memory, for who hands it to another process.
     ///
     /// # Errors
     /// The system's error (too many open files).
@@ -215,8 +251,25 @@ impl LiveProcess {
     }
 
     fn file(&self, name: &str) -> std::io::Result<File> {
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        Ok(File::from(openat(&self.folder, name, flags, Mode::empty())?))
+        match &self.way {
+            Way::Folder(folder) => {
+                let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+                Ok(File::from(openat(folder, name, flags, Mode::empty())?))
+            }
+            Way::Number(_) => {
+                let file = File::open(format!("/proc/{}/{name}", self.pid))?;
+                // Asked afterwards: whose number it is now, its number it was all the time.
+                if self.has_number() { Ok(file) } else { Err(Errno::ESRCH.into()) }
+            }
+        }
+    }
+
+    /// Whether its number is still its own.
+    fn has_number(&self) -> bool {
+        match &self.way {
+            Way::Folder(folder) => openat(folder, "statm", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).is_ok(),
+            Way::Number(pidfd) => has_number(pidfd, self.pid),
+        }
     }
 
     /// Its memory use.
@@ -390,7 +443,7 @@ impl Memory for LiveProcess {
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         self.read_parts_by_number(parts);
         // Asked afterwards: whose number it is now, its number it was all the time.
-        if self.file("statm").is_err() {
+        if !self.has_number() {
             for p in parts {
                 p.buf.fill(0);
                 p.ok = self.read(p.addr, p.buf).is_ok();
@@ -468,11 +521,32 @@ mod tests {
     /// The number of one that has ended, given to another at once.
     #[test]
     fn another_process_of_the_same_number_is_not_read() {
+        another_is_not_read(LiveProcess::open);
+    }
+
+    /// The same of one whose files are opened by its number.
+    #[test]
+    fn another_process_of_the_same_number_is_not_read_by_number() {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let by_number = |pid: i32| {
+            let number = Pid::from_raw(pid).ok_or(OpenError::NoProcess(pid))?;
+            let pidfd = pidfd_open(number, PidfdFlags::empty()).ok().map(Arc::new);
+            if pidfd.is_none() {
+                println!("SKIPPED: this kernel has no pidfd");
+            }
+            let image = ElfImage::open(open_of(pid, "exe")?, "sleep")?;
+            LiveProcess::open_known(pid, image, None, pidfd)
+        };
+        another_is_not_read(by_number);
+    }
+
+    fn another_is_not_read(open: impl Fn(i32) -> Result<LiveProcess, OpenError>) {
         let start = || std::process::Command::new("sleep").arg("30").spawn().unwrap();
         for _ in 0..100 {
             let mut first = start();
             let pid = first.id() as i32;
-            let Ok(live) = LiveProcess::open(pid) else { continue };
+            let Ok(live) = open(pid) else { continue };
+            assert!(live.rss().is_some() && live.usage().is_some(), "it lives");
             first.kill().unwrap();
             first.wait().unwrap();
             if let Err(e) = std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()) {

@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|l| {
                 let (key, hash) = (&l.key, format!("hash:{}", l.value_hash));
-                pprof::Label { key: self.draft.string(key), str: self.draft.string(&hash) }
+                pprof::Label { key: self.draft.string(key), str: self.draft.string(&hash), num: 0 }
             })
             .collect();
         self.draft.sample(Sample { location_id, value: vec![value(count)], label });

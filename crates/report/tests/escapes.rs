@@ -8,7 +8,7 @@ use lastgasp_diagnosis::facts::{Amount, Frame};
 use lastgasp_gosource::Finding;
 use lastgasp_gosource::changed::{ChangedLines, Changes};
 use lastgasp_gosource::escapes::{Bounds, Package, Packages, read};
-use lastgasp_gosource::join::{Allocated, Places, Sources, Stack, join};
+use lastgasp_gosource::join::{Allocated, Excerpt, Places, Sources, Stack, join};
 use lastgasp_lab::contract::Contract;
 use lastgasp_report::{BesideFindings, EscapesOf, Linked, beside_json, beside_text, escapes_json, escapes_text};
 
@@ -89,6 +89,16 @@ fn what_is_told_beside_findings_is_as_documented() {
         verdict: "svc died of it.".into(),
         linked: vec![Linked { code: "slice-retention".into(), sentence: "kept.".into(), findings: vec!["f1".into()] }],
         cures: vec![("f1".into(), "--- a\n+++ a\n-\tx\n+\ty\n".into())],
+        excerpts: vec![Excerpt {
+            file: "svc/server.go".into(),
+            line: 12,
+            first: 12,
+            lines: vec!["\ta = b[:3]".into()],
+            function: "main.keep".into(),
+            sites: vec![4],
+            findings: vec!["f1".into()],
+            note: "no".into(),
+        }],
         changes: Some(changes),
         died_unix: 1_000_000_000,
         toolchain: "go1.26.1".into(),

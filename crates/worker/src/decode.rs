@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, Provenance};
 use lastgasp_diagnosis::Facts;
-use lastgasp_inferior::{CoreFile, ElfImage, ImageFacts, LoadedImage};
+use lastgasp_inferior::{CoreFile, ElfImage, LoadedImage};
 use lastgasp_observe::raw_capture::{Binary, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -19,18 +19,7 @@ use crate::confine::Reach;
 use crate::message::{Cost, Order, Said};
 use crate::process::{Heard, Worker};
 use crate::serve::obey;
-use crate::task::AnyTask;
-
-/// What a worker is told beside the descriptors: evidence, executable.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Task {
-    /// What is added to the executable's addresses.
-    bias: u64,
-    /// Its headers.
-    image: ImageFacts,
-    lastgasp_version: String,
-    kernel: String,
-}
+use crate::task::{AnyTask, DecodeTask};
 
 /// What a worker gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,18 +30,18 @@ pub(crate) struct Answer {
 }
 
 /// Decodes, in a worker.
-pub(crate) fn obey_decode(order: Order<Task>, handed: Vec<File>) -> Result<(), String> {
+pub(crate) fn obey_decode(order: Order<DecodeTask>, handed: Vec<File>) -> Result<(), String> {
     obey(order, handed, Reach::Descriptors, |task, handed, _| match made(task, handed) {
         Ok(answer) => Said::Whole { answer, cost: Cost::so_far() },
         Err(why) => Said::Refused { why },
     })
 }
 
-fn made(task: Task, handed: Vec<File>) -> Result<Answer, String> {
+fn made(task: DecodeTask, handed: Vec<File>) -> Result<Answer, String> {
     let mut handed = handed.into_iter();
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (evidence, executable) = (next()?, next()?);
-    let Task { bias, image, lastgasp_version, kernel } = task;
+    let DecodeTask { bias, image, lastgasp_version, kernel } = task;
     let image = ElfImage::told(Arc::new(executable), "its executable", image).map_err(|e| e.to_string())?;
     let core = CoreFile::open(evidence, "its evidence").map_err(|e| e.to_string())?;
     let raw = RawCapture::load(core).map_err(|e| e.to_string())?.raw;
@@ -79,7 +68,7 @@ pub(crate) fn decode(mut worker: Worker<Answer>, raw: &RawCapture, by: &Provenan
     // What it is handed cannot be written, and shares no place in the file with us.
     let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string())).map_err(no_worker)?;
     raw.save_for_decoding(File::from(evidence)).map_err(no_worker)?;
-    let task = Task {
+    let task = DecodeTask {
         bias: raw.binary.bias,
         image: image.facts().to_be_told(),
         lastgasp_version: by.lastgasp_version.clone(),

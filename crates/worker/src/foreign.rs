@@ -14,15 +14,15 @@ use crate::decode::{Answer as Facts, NotDecoded, decode};
 use crate::inspect::{Answer, inspect};
 use crate::limits::Limits;
 use crate::message::Said;
-use crate::pool::{Lent, MOST_STUCK, Pool};
+use crate::pool::{Lent, MOST_STUCK, Pool, Turn};
 use crate::process::{About, Heard, Worker, may_read, own_binary, stuck};
 use crate::read::{ReadMemory, Silent};
 use crate::task::AnyTask;
 
 /// Workers that look at files wait, so many; each looks once.
 const INSPECTORS: usize = 2;
-/// Workers that read memory, which go on.
-const READERS: usize = 1;
+/// Workers that read memory, which go on: for who looks at a new process, and for who samples calm ones.
+const READERS: usize = 2;
 /// Workers that decode, one capture each.
 const DECODERS: usize = 1;
 
@@ -57,10 +57,10 @@ impl Workers {
     /// No thread can be had.
     pub fn start() -> io::Result<Self> {
         Ok(Self {
-            inspectors: Pool::start("inspectors", own_binary, for_files(), INSPECTORS, Ok)?,
-            readers: Pool::start("readers", own_binary, for_memory(), READERS, ready_to_read)?,
+            inspectors: Pool::start("inspectors", own_binary, for_files(), INSPECTORS, Turn::BeforeOthers, Ok)?,
+            readers: Pool::start("readers", own_binary, for_memory(), READERS, Turn::BeforeOthers, ready_to_read)?,
             silent: Arc::default(),
-            decoders: Pool::start("decoders", own_binary, for_facts(), DECODERS, Ok)?,
+            decoders: Pool::start("decoders", own_binary, for_facts(), DECODERS, Turn::AsOthers, Ok)?,
         })
     }
 }

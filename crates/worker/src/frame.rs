@@ -11,6 +11,9 @@ const HEAD: usize = 12;
 /// Longest message, in bytes: the facts of a heap graph are some hundred kilobytes; those of a hundred
 /// thousand blocked goroutines, each at something of its own, 30 MB.
 pub const MAX_MESSAGE: usize = 64 << 20;
+/// Most descriptors that are handed with an order, and that come back with answers.
+pub(crate) const MAX_HANDED: usize = 5;
+pub(crate) const MAX_RECEIVED: usize = 16;
 
 /// Why what was said is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

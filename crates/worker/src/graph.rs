@@ -13,59 +13,18 @@ use std::time::{Duration, Instant};
 use lastgasp_decode::{GraphStage, ReadBefore, WholeMemory, code_types, graph_alone, pack_standing_still};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, ImageFacts, Layered, LiveProcess, LoadedImage, OwnPages,
-    RememberedMemory, Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, Layered, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
+    Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use serde::{Deserialize, Serialize};
 
 use crate::confine::Reach;
 use crate::limits::Limits;
 use crate::message::{Cost, Order, Said};
 use crate::process::{Heard, Worker, own_binary};
 use crate::serve::{Line, obey};
-use crate::task::AnyTask;
-
-/// Whose heap it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Whose {
-    /// A process that stands still: it is read by its number.
-    Live(i32),
-    /// A process that runs on, which is read by its number: nothing of it is of one moment.
-    Running(i32),
-    /// A dead process that is held: it has no number any more.
-    Dead,
-}
-
-/// How a process that stands still is copied: by what it may cost. One that is not is read where it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Room {
-    /// It is not.
-    #[default]
-    None,
-    /// As it is, in so many bytes.
-    Copied(u64),
-    /// Packed, in so many bytes at most, and without most of what holds no pointers.
-    Packed(u64),
-}
-
-/// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable, and
-/// of a process that is copied its memory map and its page map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Task {
-    whose: Whose,
-    /// What is added to the executable's addresses.
-    bias: u64,
-    /// Bytes of a dead process's memory that are remembered as they are read.
-    remembered: u64,
-    /// How a process that stands still is copied.
-    room: Room,
-    /// The headers of its executable.
-    image: ImageFacts,
-}
+use crate::task::{AnyTask, GraphTask, Room, Whose};
 
 /// Part of a worker's memory that it may remember of a dead process's.
 const REMEMBERED: u64 = 8;
@@ -74,7 +33,7 @@ const REMEMBERED: u64 = 8;
 const MOST_PIECES: usize = 4096;
 
 /// Makes a graph, in a worker.
-pub(crate) fn obey_graph(order: Order<Task>, handed: Vec<File>) -> Result<(), String> {
+pub(crate) fn obey_graph(order: Order<GraphTask>, handed: Vec<File>) -> Result<(), String> {
     let reach = match order.task.whose {
         Whose::Live(pid) | Whose::Running(pid) => Reach::Process(pid),
         Whose::Dead => Reach::Descriptors,
@@ -85,7 +44,7 @@ pub(crate) fn obey_graph(order: Order<Task>, handed: Vec<File>) -> Result<(), St
     })
 }
 
-fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, String> {
+fn made(task: &GraphTask, handed: Vec<File>, line: &Line) -> Result<GraphFacts, String> {
     let mut handed = handed.into_iter();
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (memory, evidence, executable) = (next()?, next()?, next()?);
@@ -252,7 +211,7 @@ impl GraphWorker {
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
         let (memory, executable) = (process.mem_file()?, process.image().file());
         let image = process.image().facts().to_be_told();
-        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
+        let task = GraphTask { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
         let of_pages =
             if room != Room::None { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];

@@ -11,6 +11,15 @@ use rustix::process::{getpriority_process, setpriority_process, setsid};
 /// feature"): on machines that have it, a nice value counts within its session alone.
 const SESSION: &str = "/proc/self/autogroup";
 
+/// Nice value of what must not wait for the services that are in trouble: that of the daemon's own threads.
+const BEFORE_OTHERS: i32 = -10;
+
+/// Lets the calling thread, and what it starts from now on, run before others. Best effort: without
+/// CAP_SYS_NICE nothing changes.
+pub(crate) fn run_before_others() {
+    let _ = setpriority_process(None, BEFORE_OTHERS);
+}
+
 /// That it runs before others.
 #[derive(Debug)]
 pub(crate) struct Hurry {

@@ -11,8 +11,9 @@ use std::time::Instant;
 use lastgasp_observe::target::inspect::{FileSays, Files, Inspected, MAX_LIBRARIES, NotInspected, OpenedFiles};
 
 use crate::confine::Reach;
+use crate::frame::MAX_RECEIVED;
 use crate::message::{Cost, Order, Said};
-use crate::process::{Heard, MAX_RECEIVED, Worker};
+use crate::process::{Heard, Worker};
 use crate::serve::{obey, send_with};
 use crate::task::AnyTask;
 

@@ -7,7 +7,7 @@
 //! plain facts.
 //!
 //! - `graph`: the heap graph as a worker's task. `inspect`: what files of a process say; `read`: its memory,
-//!   as it is asked for; `foreign`: both, for the daemon. `task`: which of these.
+//!   as it is asked for; `foreign`: both, for the daemon. `task`: which of these, `work`: who begins it.
 //! - `decode`: the facts of a capture.
 //! - `pool`: workers that wait.
 //! - `frame`: messages on the line. `message`: what is said in them.
@@ -30,12 +30,14 @@ mod serve;
 mod task;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use decode::NotDecoded;
 pub use foreign::Workers;
-pub use graph::{GraphAnswer, GraphWorker, Room, Whose};
+pub use graph::{GraphAnswer, GraphWorker};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
 pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary, stuck};
 pub use read::parse_answer;
-pub use task::become_worker;
+pub use task::{Room, Whose};
+pub use work::become_worker;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::kernel::files::means_out_of_descriptors;
 use serde::de::DeserializeOwned;
 
+use crate::hurry::run_before_others;
 use crate::limits::Limits;
 use crate::process::{Worker, stuck};
 
@@ -24,6 +25,16 @@ pub(crate) const MOST_STUCK: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after one could not be started.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// How workers run beside others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// As whoever waits for them: what they do takes microseconds, and a process is not watched before it is
+    /// done.
+    BeforeOthers,
+    /// As others: they reckon for seconds, and nobody who lives waits for it.
+    AsOthers,
+}
 
 /// Workers of one kind.
 #[derive(Debug)]
@@ -64,6 +75,7 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         command: fn() -> Command,
         limits: Limits,
         warm: usize,
+        turn: Turn,
         ready: fn(Worker<A>) -> io::Result<Worker<A>>,
     ) -> io::Result<Arc<Self>> {
         let state = State { idle: Vec::new(), in_use: 0, said: None, unsaid: 0 };
@@ -76,6 +88,10 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         });
         let ours = Arc::downgrade(&pool);
         let starter = move || {
+            // What it starts inherits that.
+            if turn == Turn::BeforeOthers {
+                run_before_others();
+            }
             while let Some(pool) = Self::wait_until_wanted(&ours) {
                 match Worker::spawn(command(), limits).and_then(ready) {
                     Ok(worker) => {
@@ -126,9 +142,25 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
 
     /// One that waits; `None` if none comes in time.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Lent<A>> {
+        self.take_within(PATIENCE)
+    }
+
+    /// The same; waited for only as long as nobody is in a hurry.
+    pub(crate) fn take_unless(self: &Arc<Self>, hurried: &AtomicBool) -> Option<Lent<A>> {
+        const SEEN: Duration = Duration::from_millis(2);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let lent = self.take_within(SEEN);
+            if lent.is_some() || hurried.load(Ordering::Acquire) || Instant::now() > until {
+                return lent;
+            }
+        }
+    }
+
+    fn take_within(self: &Arc<Self>, patience: Duration) -> Option<Lent<A>> {
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(self.lock(), PATIENCE, |s| s.idle.is_empty() || s.in_use >= MOST_IN_USE)
+            .wait_timeout_while(self.lock(), patience, |s| s.idle.is_empty() || s.in_use >= MOST_IN_USE)
             .unwrap_or_else(PoisonError::into_inner);
         let worker = if state.in_use < MOST_IN_USE { state.idle.pop() } else { None }?;
         state.in_use += 1;
@@ -176,7 +208,7 @@ impl<A> Pool<A> {
     }
 }
 
-impl<A> Lent<A> {
+impl<A: Send + 'static> Lent<A> {
     /// It is used no longer and waits again, as good as before.
     pub(crate) fn give_back(mut self) {
         if let Some(worker) = self.worker.take() {
@@ -185,6 +217,14 @@ impl<A> Lent<A> {
                 state.idle.push(worker);
             }
         }
+    }
+
+    /// Nobody waits for it any more: it is ended by somebody who has time for that.
+    pub(crate) fn abandon(mut self) {
+        let Some(worker) = self.worker.take() else { return };
+        let ending = std::thread::Builder::new().name("worker-end".into()).stack_size(64 << 10);
+        // Where no thread can be had, it is dropped here.
+        let _ = ending.spawn(move || drop(worker));
     }
 
     /// It is its user's for good.

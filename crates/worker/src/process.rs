@@ -23,10 +23,9 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::frame::{Inbox, framed};
+use crate::frame::{Inbox, MAX_HANDED, MAX_RECEIVED, framed};
 use crate::limits::{Bytes, Limits};
 use crate::message::{Order, Said, parse};
-use crate::serve::MAX_HANDED;
 
 /// The hidden subcommand of the binary that becomes a worker.
 pub const SUBCOMMAND: &str = "worker";
@@ -35,8 +34,6 @@ pub const SUBCOMMAND: &str = "worker";
 const MAX_SAID: usize = 160 << 20;
 /// How long one that was killed is waited for. It may sleep in the kernel, and nobody wakes it.
 const MAX_DYING: Duration = Duration::from_secs(1);
-/// Most descriptors that come back.
-pub(crate) const MAX_RECEIVED: usize = 16;
 /// Bytes of its last words that are kept.
 const MAX_LAST_WORDS: u64 = 4096;
 

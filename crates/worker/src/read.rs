@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::{Addr, HandedMemory, Memory, Part, ReadCause, ReadError};
+use lastgasp_observe::target::inspect::ReadByAnother;
 
 use crate::confine::Reach;
 use crate::frame::{Inbox, framed};
@@ -171,28 +173,38 @@ pub(crate) struct ReadMemory {
     readers: Arc<Pool<()>>,
     silent: Arc<Silent>,
     pages: Mutex<Pages>,
+    /// Somebody is in a hurry, and wants what the asker holds.
+    hurried: AtomicBool,
 }
+
+/// How soon it is seen that somebody is in a hurry.
+const SEEN: Duration = Duration::from_millis(1);
 
 impl ReadMemory {
     pub(crate) fn new(about: About, started: u64, mem: Arc<File>, readers: Arc<Pool<()>>, silent: Arc<Silent>) -> Self {
-        Self { about, started, mem, readers, silent, pages: Mutex::default() }
+        Self { about, started, mem, readers, silent, pages: Mutex::default(), hurried: AtomicBool::new(false) }
     }
 
     /// Asks for pieces that make one question; `None`: it does not answer.
     fn ask(&self, parts: &mut [Part<'_>]) -> Option<()> {
-        if self.silent.until(self.about.pid, self.started).is_some() {
+        if self.is_hurried() || self.silent.until(self.about.pid, self.started).is_some() {
             return None;
         }
         if !may_read(self.about) {
             self.silent.lost(self.about.pid, self.started);
             return None;
         }
-        let mut lent = self.readers.take()?;
+        let mut lent = self.readers.take_unless(&self.hurried)?;
         let worker = lent.as_mut()?;
         worker.reads(self.about);
         let asked: Vec<(Addr, usize)> = parts.iter().map(|p| (p.addr, p.buf.len())).collect();
-        match exchange(worker, &question(&asked), &self.mem) {
-            Ok(answer) => {
+        match exchange(worker, &question(&asked), &self.mem, &self.hurried) {
+            // Its answer would be taken for that to the next question.
+            Ok(None) => {
+                lent.abandon();
+                None
+            }
+            Ok(Some(answer)) => {
                 lent.give_back();
                 self.silent.answered(self.about.pid, self.started);
                 let lengths: Vec<usize> = asked.iter().map(|(_, len)| *len).collect();
@@ -236,13 +248,32 @@ impl ReadMemory {
     }
 }
 
-/// One question and its answer; why there is none.
-fn exchange(worker: &mut Worker<()>, question: &[u8], mem: &File) -> Result<Vec<u8>, String> {
+/// One question and its answer, `None` if that is not waited for any more; why there is none.
+fn exchange(
+    worker: &mut Worker<()>,
+    question: &[u8],
+    mem: &File,
+    hurried: &AtomicBool,
+) -> Result<Option<Vec<u8>>, String> {
     worker.ask(question, &[mem.as_fd()]).map_err(|e| e.to_string())?;
-    match worker.hear_message(Instant::now() + Duration::from_secs(60)) {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err("it did not answer".into()),
-        Err(end) => Err(format!("its worker ended by {end}")),
+    loop {
+        match worker.hear_message(Instant::now() + SEEN) {
+            Ok(Some(answer)) => return Ok(Some(answer)),
+            Ok(None) if hurried.load(Ordering::Acquire) => return Ok(None),
+            // Its time has an end.
+            Ok(None) => {}
+            Err(end) => return Err(format!("its worker ended by {end}")),
+        }
+    }
+}
+
+impl ReadByAnother for ReadMemory {
+    fn hurry(&self, hurry: bool) {
+        self.hurried.store(hurry, Ordering::Release);
+    }
+
+    fn is_hurried(&self) -> bool {
+        self.hurried.load(Ordering::Acquire)
     }
 }
 
@@ -302,6 +333,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::Limits;
+    use crate::pool::Turn;
+    use crate::task::AnyTask;
 
     #[test]
     fn what_is_asked_for_is_answered_piece_by_piece() {
@@ -326,6 +360,36 @@ mod tests {
         silent.answered(7, 1);
         assert!(silent.until(7, 1).is_none());
     }
+
+    /// A worker that has no turn: who is in a hurry waits a moment for it, and not for the end of its time.
+    #[test]
+    fn who_is_in_a_hurry_waits_for_no_answer() {
+        let sleeps = || {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60");
+            command
+        };
+        let limits = Limits { memory: 32 << 20, time: Duration::from_secs(30), processor: Duration::from_secs(30) };
+        let given = |mut worker: Worker<()>| worker.give(&AnyTask::Read, &[]).map(|()| worker);
+        let readers = Pool::start("starved", sleeps, limits, 1, Turn::AsOthers, given).unwrap();
+        let mem = Arc::new(File::open("/proc/self/mem").unwrap());
+        let memory = ReadMemory::new(About { pid: 1 << 30, uid: 0 }, 1, mem, readers, Arc::default());
+        std::thread::scope(|threads| {
+            let asks = threads.spawn(|| memory.read(Addr(SECRET.as_ptr() as u64), &mut [0; 8]));
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!asks.is_finished(), "it waits for its answer");
+            let began = Instant::now();
+            memory.hurry(true);
+            assert!(asks.join().unwrap().is_err());
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        });
+        let began = Instant::now();
+        assert!(memory.read(Addr(SECRET.as_ptr() as u64), &mut [0; 8]).is_err(), "while somebody is");
+        assert!(began.elapsed() < Duration::from_millis(500));
+        assert_eq!((memory.readers.count_lost(), memory.silent.until(1 << 30, 1)), (0, None), "nobody was lost");
+    }
+
+    static SECRET: [u8; 8] = *b"lastgasp";
 
     proptest! {
         /// No answer whatever is taken for more than was asked for, or panics.

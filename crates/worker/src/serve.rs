@@ -14,13 +14,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::confine::{Reach, belong_to, confine};
-use crate::frame::{Inbox, framed};
+use crate::frame::{Inbox, MAX_HANDED, MAX_RECEIVED, framed};
 use crate::hurry::Hurry;
 use crate::message::{Order, Said, parse, send};
-use crate::process::MAX_RECEIVED;
 
-/// Most descriptors that are handed with an order.
-pub(crate) const MAX_HANDED: usize = 5;
 /// Longest order, in bytes.
 const MAX_ORDER: usize = 192 << 10;
 

@@ -1,16 +1,16 @@
 //! Findings in real projects that were read and labelled by hand: `labels/*.toml`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use lastgasp_gosource::check;
 use lastgasp_gosource::project::{Options, load};
+use lastgasp_gosource::{Level, check};
 use serde::Deserialize;
 
-use crate::corpus::{folder, percent};
+use crate::corpus::{Spots, folder, percent};
 
 /// The labels of one module.
 #[derive(Deserialize)]
@@ -57,10 +57,20 @@ fn place(module: &str) -> Result<Option<PathBuf>> {
     Ok(path.is_dir().then_some(path))
 }
 
+/// The module of a file of labels, where it is, and what was labelled as right.
+pub(crate) fn right(name: &str) -> Result<(String, Option<PathBuf>, Spots)> {
+    let file = folder().join("labels").join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let labels: Labels = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let right = labels.finding.into_iter().filter(|l| l.right).map(|l| (l.file, l.line, l.code)).collect();
+    Ok((labels.module.clone(), place(&labels.module)?, right))
+}
+
 /// The table: of what is found now, how much was labelled, and how much of that is right.
 pub(crate) fn table() -> Result<String> {
     let mut out = "Findings in real projects, labelled by hand (lab/source/labels)\n\n".to_owned();
     let mut by_code: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut by_level: BTreeMap<Level, (usize, usize)> = BTreeMap::new();
     let (mut right, mut wrong, mut gone_right, mut gone_wrong) = (0, 0, 0, 0);
     let mut files: Vec<_> = std::fs::read_dir(folder().join("labels"))?.flatten().map(|e| e.path()).collect();
     files.sort();
@@ -74,11 +84,17 @@ pub(crate) fn table() -> Result<String> {
         let options = Options::default();
         let project = load(&place, &[], &options).map_err(anyhow::Error::msg)?;
         let findings = check(&project, options.max_bytes).findings;
-        let found: BTreeSet<(String, String, u32)> =
-            findings.into_iter().map(|f| (f.code, f.place.file, f.place.line)).collect();
+        let found: BTreeMap<(String, String, u32), Level> =
+            findings.into_iter().map(|f| ((f.code, f.place.file, f.place.line), f.level)).collect();
         let (mut here, mut good) = (0, 0);
         for l in &labels.finding {
-            let still = found.contains(&(l.code.clone(), l.file.clone(), l.line));
+            let level = found.get(&(l.code.clone(), l.file.clone(), l.line));
+            let still = level.is_some();
+            if let Some(level) = level.filter(|l| **l > Level::Hint) {
+                let sum = by_level.entry(*level).or_insert((0, 0));
+                sum.0 += usize::from(l.right);
+                sum.1 += 1;
+            }
             match (still, l.right) {
                 (true, true) => right += 1,
                 (true, false) => wrong += 1,
@@ -100,6 +116,9 @@ pub(crate) fn table() -> Result<String> {
         writeln!(out, "{code:<28}{all:>9}{good:>7}{:>11}", percent(*good, *all))?;
     }
     writeln!(out, "{:<28}{:>9}{right:>7}{:>11}", "all", right + wrong, percent(right, right + wrong))?;
+    for (level, (good, all)) in by_level.iter().rev() {
+        writeln!(out, "{:<28}{all:>9}{good:>7}{:>11}", format!("of these {}", level.word()), percent(*good, *all))?;
+    }
     writeln!(
         out,
         "Of all labels {gone_wrong} wrong findings are no longer made, and {gone_right} right ones are missed now.\n"

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod labels;
+mod peers;
 mod speed;
 
 use std::path::Path;
@@ -37,8 +38,18 @@ fn main() -> Result<()> {
             print!("{}", speed::measured(&folders.iter().map(Path::new).collect::<Vec<_>>())?);
             Ok(())
         }
+        ["--peers", lastgasp, projects @ ..] => {
+            let table = peers::table(Path::new(lastgasp), projects)?;
+            print!("{table}");
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/results/source-peers.txt");
+            std::fs::write(file, table)?;
+            Ok(())
+        }
+        ["cost", program, arguments @ ..] => peers::cost(program, arguments),
         ["list", folder] => list(Path::new(folder)),
-        _ => bail!("usage: cargo xtask bench-source [corpus|labels|speed FOLDER...|list FOLDER]"),
+        _ => bail!(
+            "usage: cargo xtask bench-source [corpus|labels|speed FOLDER...|list FOLDER|--peers LASTGASP LABELS...]"
+        ),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct WatchFlags {
     /// Whom to watch, by the name of the executable, with * and ? (include.services)
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Vec<String>,
-    /// Address of /metrics, /healthz and /status, or "off" (http.listen)
+    /// Address of /metrics, /healthz and /status, unix:PATH, or "off" (http.listen)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
 }

@@ -92,7 +92,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
     key(
         "http.listen",
-        "Address of /metrics, /healthz and /status, and of POST /v1/changes; \"off\" for none. To read them takes no password: keep it on loopback, or behind something that has. [restart]",
+        "Address of /metrics, /healthz and /status, and of POST /v1/changes: one with a port, or a socket of the file system (`unix:/run/lastgasp/http.sock`, rights 0660); \"off\" for none. To read them takes no password: keep it on loopback, at a socket, or behind something that has. [restart]",
     ),
     key("log.format", "text, json, journald; auto: journald where standard error goes there, else text. [restart]"),
     key("log.level", "error, warn, info, debug, trace. The variable LASTGASP_LOG goes over it."),

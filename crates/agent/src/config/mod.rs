@@ -11,7 +11,6 @@ mod target_filter;
 mod units;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +18,8 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use lastgasp_recorder::policy::Mode;
 use serde::{Deserialize, Serialize};
+
+use crate::http::Address;
 
 pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset};
 pub use flags::WatchFlags;
@@ -356,12 +357,8 @@ impl Config {
     }
 
     /// Address of `/metrics` and `/healthz`; `None` if they are off.
-    pub(crate) fn listen(&self) -> Result<Option<SocketAddr>, String> {
-        if self.http.listen == "off" {
-            return Ok(None);
-        }
-        let wrong = |_| format!("{:?} is no address with a port: write 127.0.0.1:9464, or \"off\"", self.http.listen);
-        self.http.listen.parse().map(Some).map_err(wrong)
+    pub(crate) fn listen(&self) -> Result<Option<Address>, String> {
+        if self.http.listen == "off" { Ok(None) } else { self.http.listen.parse().map(Some) }
     }
 }
 

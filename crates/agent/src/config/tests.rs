@@ -31,6 +31,7 @@ fn mistakes_are_named_with_their_place() {
     refused("[pin]\nhold = 10\n", &["line 2"]);
     refused("[strike]\nabove = nan\n", &["strike.above"]);
     refused("[http]\nlisten = \"localhost\"\n", &["http.listen", "127.0.0.1:9464"]);
+    refused("[http]\nlisten = \"unix:http.sock\"\n", &["http.listen", "absolute"]);
     refused("[log]\nlevel = \"lo=ud\"\n", &["log.level"]);
     refused("[webhook.oncall]\nshape = \"slack\"\n", &["webhook.oncall.url", "url_file"]);
     refused("[webhook.oncall]\nurl = \"ftp://x\"\n", &["webhook.oncall.url", "https://"]);

@@ -8,7 +8,7 @@ use lastgasp_diagnosis::facts::{Frame, Profile, Site};
 use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
 use lastgasp_gosource::changed::{Between, Changes, NotKnown, Repository, changed_lines, unix_seconds};
 use lastgasp_gosource::escapes::Ask;
-use lastgasp_gosource::join::{Allocated, cure_diff, link, see};
+use lastgasp_gosource::join::{Allocated, cure_diff, excerpts, link, see};
 use lastgasp_gosource::project::{Options, load};
 use lastgasp_gosource::typed::{confirm, types_of};
 use lastgasp_gosource::{Finding, check as look};
@@ -72,6 +72,9 @@ pub(super) fn source_of(dir: &Path, facts: &Facts) -> Result<(BesideFindings, Ve
     let mut beside = BesideFindings::default();
     against(&findings, facts, &WithFlags::default(), &what, &mut beside);
     beside.verdict.clear();
+    let named: Vec<&Finding> =
+        findings.iter().filter(|f| beside.linked.iter().any(|l| l.findings.contains(&f.fingerprint))).collect();
+    beside.excerpts = excerpts(&project, facts, &named);
     Ok((beside, findings))
 }
 

@@ -17,6 +17,9 @@ pub struct Goroutines {
     pub running: u64,
     /// Structures of goroutines that have ended: there were once as many more.
     pub dead: u64,
+    /// Structures that could not be read: of these goroutines nothing is known, and there may be as many
+    /// more.
+    pub unread: u64,
     /// Bytes of all stacks, the runtime's own goroutines included.
     pub stack_bytes: u64,
     /// Of them without what large stacks (64 KiB and more) do not use now, which may never have been touched:

@@ -7,7 +7,7 @@ use crate::findings::Findings;
 use crate::graph_certainty::{beside_the_growth, of_graph, share_of_live, source};
 use crate::rival::Rival;
 use crate::subject::Subject;
-use crate::thresholds::slice_retention::{KNOWN_TYPES, MAX_OTHERS, MIN_SHARE};
+use crate::thresholds::slice_retention::{HARDLY, KNOWN_TYPES, MANY, MAX_OTHERS, MIN_SHARE};
 use crate::units::{bytes, percent, plural};
 use crate::way::root_of;
 
@@ -29,8 +29,16 @@ impl Rule for SliceRetention {
     }
 }
 
+/// What is cut from something larger; and slices of which next to nothing is used though there are many: that
+/// the rest is zero does not tell room that was made ahead from an array that was cut (seen in lab/cluster:
+/// 1,368 slices of three bytes, each of a block of 131 kB in which nothing but zeros had been written).
 fn is_retention(w: &GraphWaste) -> bool {
-    matches!(w.kind.as_str(), "subslice" | "substring")
+    let hardly_used = w.count >= MANY && w.used_bytes as f64 <= HARDLY * w.kept_bytes as f64 && w.used_bytes > 0;
+    match w.kind.as_str() {
+        "subslice" | "substring" => true,
+        "overcapacity" => hardly_used,
+        _ => false,
+    }
 }
 
 fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
@@ -76,11 +84,15 @@ fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
             percent(share_of_live(g, w.wasted_bytes).min(1.0))
         ),
         factors: of_graph(g),
-        rivals: vec![Rival::tested(
-            "another reference that uses the rest, of a type that is not known",
-            told,
-            "the types of the objects that have none here: a binary with DWARF",
-        )],
+        rivals: (w.kind == "overcapacity")
+            .then(|| Rival::open("room that was made ahead and will be used", "whether the slices grow later"))
+            .into_iter()
+            .chain([Rival::tested(
+                "another reference that uses the rest, of a type that is not known",
+                told,
+                "the types of the objects that have none here: a binary with DWARF",
+            )])
+            .collect(),
         evidence: rest
             .map(|text| Evidence { text, source: source(g) })
             .chain(beside_the_growth(case.facts, case.growth, case.window, &[name]))
@@ -149,6 +161,14 @@ mod tests {
         assert!(f.cure.contains("strings.Clone") && f.sentence.starts_with("1 string of"), "{f:?}");
         assert!(f.sentence.contains("with 1 more owner "), "{}", f.sentence);
         assert!(f.confidence() <= crate::UNTESTED, "an unknown type may use the rest");
+    }
+
+    /// Three bytes each of 1,368 blocks in which nothing but zeros was written.
+    #[test]
+    fn many_slices_of_next_to_nothing_are_cut_whatever_the_rest_is() {
+        let f = found(vec![waste("overcapacity", 1368, 179_000_000)], 990_000_000).unwrap();
+        assert!(f.sentence.starts_with("1,368 slices of global main.heads"), "{}", f.sentence);
+        assert!(f.confidence() <= crate::UNTESTED, "{f:?}");
     }
 
     #[test]

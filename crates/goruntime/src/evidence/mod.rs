@@ -93,6 +93,8 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
+    use lastgasp_inferior::Addr;
+
     use super::fixture::{FLAVOURS, Fixture};
     use super::*;
 
@@ -142,6 +144,44 @@ mod tests {
                 copy.snapshot.pieces_since(0).map(|(a, b)| (a, b.to_vec())).collect::<Vec<_>>()
             });
             assert!(copies.windows(2).all(|w| w[0].len() < w[1].len() && w[1].starts_with(&w[0])));
+        }
+    }
+
+    /// Memory that notes what was read of it.
+    struct Noted<'a> {
+        of: &'a Fixture,
+        read: std::sync::Mutex<Vec<(Addr, usize)>>,
+    }
+
+    impl Memory for Noted<'_> {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            self.of.read(addr, buf)?;
+            self.read.lock().unwrap().push((addr, buf.len()));
+            Ok(())
+        }
+    }
+
+    /// The rule of docs/adr/0008: while a target stands still, or is dead, whoever copies only copies.
+    /// Whatever is read is in the copy, and so are the pointers that lead to it; who decodes reads what no
+    /// copy has (names, tables of code and types), or reads again and again.
+    #[test]
+    fn while_it_copies_nothing_is_read_but_what_is_kept() {
+        let fixtures = FLAVOURS.map(Fixture::whole).into_iter();
+        for f in fixtures.chain([Fixture::many(3000), Fixture::deep(40, 60, 3)]) {
+            let plan = f.plan();
+            let room = f.source(&plan);
+            let mut copy = Evidence::with_room(&room, Extent::Whole, CAP);
+            let noted = Noted { of: &f, read: Default::default() };
+            copy.copy(&CopySource { mem: &noted, ..room }, Extent::Whole);
+            copy.finish();
+            let read = noted.read.into_inner().unwrap();
+            // Pieces that stand near each other are read in one go, with what is between them.
+            let kept = |at: u64| copy.snapshot.u8(Addr(at)).is_ok();
+            let lost = |(at, len): &&(Addr, usize)| !kept(at.0) || !kept(at.0 + *len as u64 - 1);
+            let lost: Vec<_> = read.iter().filter(|(_, len)| *len > 0).filter(lost).collect();
+            assert!(lost.is_empty(), "read and not copied, of {} pieces: {lost:x?}", read.len());
+            let bytes: usize = read.iter().map(|(_, len)| len).sum();
+            assert!(bytes <= 2 * copy.snapshot.len(), "{bytes} bytes read for {} copied", copy.snapshot.len());
         }
     }
 

@@ -26,6 +26,12 @@ impl EvidencePlan {
     pub fn update(&mut self, rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let fresh = self.walk_new(rt, mem, &mut gaps);
+        let slots = mem.u64(rt.globals.allglen);
+        // Who reads for us was told to leave off, or the process is gone: of half a walk nothing is kept,
+        // since the next one ends at the newest that is known, and the older ones would never be found.
+        if slots.is_err() && !gaps.is_empty() {
+            return gaps;
+        }
         if !fresh.is_empty() {
             let mut ranges = std::mem::take(&mut self.ranges);
             self.known.extend(fresh.iter().map(|(a, _)| *a));
@@ -33,7 +39,7 @@ impl EvidencePlan {
             self.ranges = merge(ranges);
         }
         // A foreign number that sizes memory of ours: bounded (test `hostile_pointers_end`).
-        self.goroutines = mem.u64(rt.globals.allglen).unwrap_or(0).min(MAX_GOROUTINES);
+        self.goroutines = slots.unwrap_or(0).min(MAX_GOROUTINES);
         gaps
     }
 

@@ -98,6 +98,9 @@ pub struct Goroutines {
     pub dead: u64,
     /// Slots kept for threads of C.
     pub extra_threads: u64,
+    /// Slots that could not be read, of which it is not known what they are: of a million goroutines only
+    /// some are copied.
+    pub unread: u64,
 }
 
 /// Whether the runtime counts it as one of its own (`isSystemGoroutine`): hidden in Go's own listings.

@@ -15,6 +15,11 @@ impl GapTally {
         self.why = why;
     }
 
+    /// How many.
+    pub(crate) fn count(&self) -> u64 {
+        self.count as u64
+    }
+
     pub(crate) fn report(self, what: &str, gaps: &mut Vec<Gap>) {
         if self.count > 0 {
             gaps.push(Gap::new(format!("{} {what}", self.count), self.why));

@@ -111,6 +111,7 @@ pub fn decode_all_goroutines(
             Err(why) => lost.add(why),
         }
     }
+    out.unread = lost.count();
     lost.report("goroutines", gaps);
     decoder.no_labels.report("goroutines' labels", gaps);
     decoder.no_ancestors.report("goroutines' ancestors", gaps);

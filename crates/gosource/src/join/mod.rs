@@ -8,11 +8,12 @@
 //!   that would save. `outdated`: what the notes say that a newer compiler does better.
 //! - `joined`: all of it in one, ranked as the profile ranks.
 //! - `seen`: findings of rules, held against a capture. `linked`: findings of a capture that
-//!   are about the same. `cure_diff`: a cure as a difference to read.
+//!   are about the same. `cure_diff`: a cure as a difference to read. `excerpt`: the lines around both.
 
 mod advice;
 mod cure_diff;
 mod evidence;
+mod excerpt;
 mod explain;
 mod joined;
 mod line_words;
@@ -27,6 +28,7 @@ mod source;
 pub use advice::{Advice, Cure};
 pub use cure_diff::cure_diff;
 pub use evidence::{Allocated, Stack};
+pub use excerpt::{Excerpt, excerpts};
 pub use explain::{Explained, Unexplained};
 pub use joined::{Coverage, Joined, JoinedSite, Question, Reasoned, join};
 pub use linked::link;

@@ -4,10 +4,11 @@
 use std::io::Read as _;
 
 use lastgasp_diagnosis::facts::{Amount, Frame};
-use prost::Message;
+use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use super::evidence::{Allocated, Stack};
+use crate::profile_proto::{Function, Line, Location, Profile, Sample};
 
 /// Why a profile could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,72 +29,6 @@ const MOST_BYTES: u64 = 512 << 20;
 /// Frames of a stack; Go keeps 128.
 const MOST_FRAMES: usize = 4096;
 
-#[derive(Clone, PartialEq, Message)]
-struct Profile {
-    #[prost(message, repeated, tag = "1")]
-    sample_type: Vec<ValueType>,
-    #[prost(message, repeated, tag = "2")]
-    sample: Vec<Sample>,
-    #[prost(message, repeated, tag = "4")]
-    location: Vec<Location>,
-    #[prost(message, repeated, tag = "5")]
-    function: Vec<FunctionName>,
-    #[prost(string, repeated, tag = "6")]
-    string_table: Vec<String>,
-    #[prost(int64, tag = "10")]
-    duration_nanos: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct ValueType {
-    #[prost(int64, tag = "1")]
-    r#type: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Sample {
-    #[prost(uint64, repeated, tag = "1")]
-    location_id: Vec<u64>,
-    #[prost(int64, repeated, tag = "2")]
-    value: Vec<i64>,
-    #[prost(message, repeated, tag = "3")]
-    label: Vec<Label>,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Label {
-    #[prost(int64, tag = "1")]
-    key: i64,
-    #[prost(int64, tag = "3")]
-    num: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Location {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(message, repeated, tag = "4")]
-    line: Vec<LineOf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct LineOf {
-    #[prost(uint64, tag = "1")]
-    function_id: u64,
-    #[prost(int64, tag = "2")]
-    line: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct FunctionName {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(int64, tag = "2")]
-    name: i64,
-    #[prost(int64, tag = "4")]
-    filename: i64,
-}
-
 impl Allocated {
     /// Of a heap profile, packed or not.
     ///
@@ -113,11 +48,11 @@ impl Allocated {
             return Err(PprofError::NotOfTheHeap(types.join(", ")));
         };
         let (in_use_objects, in_use_space) = (column("inuse_objects"), column("inuse_space"));
-        let functions: FxHashMap<u64, FunctionName> = profile.function.iter().map(|f| (f.id, *f)).collect();
+        let functions: FxHashMap<u64, Function> = profile.function.iter().map(|f| (f.id, *f)).collect();
         let locations: FxHashMap<u64, &Location> = profile.location.iter().map(|l| (l.id, l)).collect();
         let frames_of = |sample: &Sample| {
             let lines = sample.location_id.iter().filter_map(|id| locations.get(id)).flat_map(|l| &l.line);
-            let frame = |line: &LineOf| {
+            let frame = |line: &Line| {
                 let function = functions.get(&line.function_id)?;
                 let (function, file) = (string(function.name).to_owned(), string(function.filename).to_owned());
                 Some(Frame { function, file, line: u32::try_from(line.line).unwrap_or(0) })
@@ -159,21 +94,23 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, PprofError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile_proto::{Label, ValueType};
 
     fn profile() -> Profile {
         let strings =
             ["", "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "main.f", "/a/main.go", "bytes"];
         Profile {
-            sample_type: (1..5).map(|r#type| ValueType { r#type }).collect(),
+            sample_type: (1..5).map(|r#type| ValueType { r#type, unit: 0 }).collect(),
             sample: vec![Sample {
                 location_id: vec![1, 99],
                 value: vec![2, 64, 1, 32],
-                label: vec![Label { key: 7, num: 32 }],
+                label: vec![Label { key: 7, str: 0, num: 32 }],
             }],
-            location: vec![Location { id: 1, line: vec![LineOf { function_id: 1, line: 12 }] }],
-            function: vec![FunctionName { id: 1, name: 5, filename: 6 }],
+            location: vec![Location { id: 1, line: vec![Line { function_id: 1, line: 12 }], ..Default::default() }],
+            function: vec![Function { id: 1, name: 5, filename: 6, ..Default::default() }],
             string_table: strings.iter().map(ToString::to_string).collect(),
             duration_nanos: 2_000_000_000,
+            ..Default::default()
         }
     }
 

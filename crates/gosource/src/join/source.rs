@@ -104,6 +104,19 @@ impl Sources {
         Ok(text.chars().take(SHOWN).collect())
     }
 
+    /// The lines around one, and the number of the first of them; none where the file or the line is not
+    /// there.
+    #[must_use]
+    pub fn around(&self, path: &Path, line: u32, around: u32) -> (u32, Vec<String>) {
+        let first = line.saturating_sub(around).max(1);
+        let Some(source) = self.source(path).filter(|s| line > 0 && s.lines.len() >= line as usize) else {
+            return (first, Vec::new());
+        };
+        let wanted = line.saturating_add(around).saturating_sub(first).saturating_add(1) as usize;
+        let lines = source.lines.iter().skip(first as usize - 1).take(wanted.min(64));
+        (first, lines.map(|l| l.chars().take(SHOWN).collect()).collect())
+    }
+
     /// Whether a name is that of a package that the file imports; `false` where the file cannot be read.
     #[must_use]
     pub fn imports(&self, path: &Path, name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Which locks a function holds at each of its statements.
 
-use crate::rules::Case;
+use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};

@@ -4,7 +4,10 @@ use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{FnId, Function, Package, VarKind};
 
-use crate::rules::Case;
+use crate::case::Case;
+
+/// Calls that are followed to whoever has the receiver.
+const MAX_CALLS: u32 = 6;
 
 /// A place that outlives the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,18 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
     let root = e.root()?;
     let name = root.ident()?;
     match f.scope.var(root) {
-        None => pkg.vars.contains_key(name).then_some(Long::Package(name)),
+        None => {
+            pkg.vars.get(name)?;
+            // A field of a struct in a package variable is named after the type, as its methods name it.
+            let of = match pkg.type_of(f, root).pointee() {
+                Type::Name { path: "", name, .. } => Some(*name),
+                _ => None,
+            };
+            Some(match of.zip(first_field(e)) {
+                Some((of, field)) => Long::Field(of, field),
+                None => Long::Package(name),
+            })
+        }
         Some(id) => {
             let var = f.scope.vars.get(id)?;
             let pointer = matches!(var.ty, Some(Type::Pointer(_)));
@@ -240,6 +254,47 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
         .any(|p| lower.starts_with(p))
 }
 
+/// Of those, the names that say so whatever is added: what is called with another key each time, on
+/// something that goroutines share, is not called seldom for being named `Set`, `Load` or `Update`.
+fn starts_only(f: &Function<'_>) -> bool {
+    let lower = f.decl.name.name.to_lowercase();
+    const OFTEN: &[&str] = &[
+        "set",
+        "use",
+        "on",
+        "load",
+        "build",
+        "handle",
+        "read",
+        "write",
+        "print",
+        "open",
+        "start",
+        "listen",
+        "subscribe",
+        "prepare",
+        "validate",
+        "serve",
+        "create",
+        "update",
+        "run",
+    ];
+    is_maker(f) || runs_seldom(f) && !OFTEN.iter().any(|p| lower.starts_with(p))
+}
+
+/// Whether what is added is what the caller gave: an expression with one of the function's parameters in it.
+pub(crate) fn of_caller<'a>(f: &Function<'a>, e: &'a Expr<'a>) -> bool {
+    let mut found = false;
+    visit::expr(e, &mut |node| {
+        if let Node::Expr(x) = node {
+            let var = f.scope.var(x).and_then(|v| f.scope.vars.get(v));
+            found |= var.is_some_and(|v| v.kind == VarKind::Param);
+        }
+        !found
+    });
+    found
+}
+
 /// Types whose values are there for one piece of work.
 pub(crate) fn is_short_lived_type(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -289,6 +344,14 @@ pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
         "visitor",
         "iterator",
         "query",
+        "txn",
+        "tx",
+        "transaction",
+        "batch",
+        "job",
+        "task",
+        "operation",
+        "cursor",
         "request",
         "response",
         "stmt",
@@ -354,20 +417,48 @@ pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
         "watcher",
         "client",
     ];
-    let has_lock = match pkg.underlying(&Type::plain(name)) {
-        Type::Struct(fields) => fields.iter().any(|f| f.ty.is("sync", "Mutex") || f.ty.is("sync", "RWMutex")),
+    has_lock(pkg, name) || long.iter().any(|l| lower.ends_with(l))
+}
+
+fn is_lock(ty: &Type<'_>) -> bool {
+    ty.is("sync", "Mutex") || ty.is("sync", "RWMutex")
+}
+
+/// Whether a struct of this package has a lock or a `sync.Map`: then goroutines share it.
+fn has_lock<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
+    match pkg.underlying(&Type::plain(name)) {
+        Type::Struct(fields) => fields.iter().any(|f| is_lock(&f.ty) || f.ty.is("sync", "Map")),
         _ => false,
-    };
-    has_lock || long.iter().any(|l| lower.ends_with(l))
+    }
 }
 
 /// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of
 /// those that are called again and again for what lives long.
-pub(crate) fn grows_on<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize, place: Long<'a>) -> bool {
+pub(crate) fn grows_on<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    unit: usize,
+    (place, added): (Long<'a>, &'a Expr<'a>),
+) -> bool {
     if case.calls.is_hot(case.pkg, id, unit) {
-        return true;
+        // What a request makes for itself has methods too, and they run for it.
+        return match place {
+            Long::Package(_) => true,
+            Long::Field(of, _) => is_long_lived_type(case.pkg, of) || super::shared::lives_on(case, id, MAX_CALLS),
+        };
     }
-    if runs_seldom(f) {
+    // What is configured once holds what it was configured with.
+    let configures =
+        |of: &str| ["config", "options", "settings", "opts"].iter().any(|w| of.to_lowercase().ends_with(w));
+    if matches!(place, Long::Field(of, _) if configures(of)) {
+        return false;
+    }
+    let shared = match place {
+        Long::Field(of, _) => has_lock(case.pkg, of),
+        Long::Package(_) => case.pkg.vars.values().any(|v| v.ty.is_some_and(is_lock)),
+    };
+    if if shared && of_caller(f, added) { starts_only(f) } else { runs_seldom(f) } {
         return false;
     }
     match place {

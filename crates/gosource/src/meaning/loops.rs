@@ -1,6 +1,6 @@
 //! Loops: how long they run, and whether anything leads out of them.
 
-use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
+use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, LitKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{Callee, Function, Package};
 
@@ -155,6 +155,42 @@ pub(crate) fn length<'a>(pkg: &Package<'a>, f: &Function<'a>, l: &'a For<'a>) ->
                 _ => Length::Counted,
             }
         }
+    }
+}
+
+/// How many rounds a loop has, where its text says so and nothing leads out: `for i := 0; i < 3; i++`,
+/// `for range 8`, over a literal.
+pub(crate) fn rounds<'a>(pkg: &Package<'a>, f: &Function<'a>, l: &'a For<'a>) -> Option<u64> {
+    if leads_out(pkg, f, l, None) {
+        return None;
+    }
+    let number = |e: &Expr<'a>| match &e.kind {
+        ExprKind::Lit(LitKind::Number, text) => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    match &l.head {
+        ForHead::Clause { init: Some(init), cond: Some(cond), post: Some(post) } => {
+            let StmtKind::Define(names, values) = &init.kind else { return None };
+            let ([name], [from]) = (names.as_slice(), values.as_slice()) else { return None };
+            let ExprKind::Binary(op @ ("<" | "<="), operands) = &cond.kind else { return None };
+            let ([counter, to], StmtKind::IncDec(counted, true)) = (operands.as_slice(), &post.kind) else {
+                return None;
+            };
+            let var = f.scope.var(name)?;
+            // Counted by its head alone.
+            let own = f.scope.vars.get(var)?.assigned.len() <= 1
+                && f.scope.var(counter) == Some(var)
+                && f.scope.var(counted) == Some(var);
+            let (from, to) = (number(from)?, number(to)?);
+            own.then(|| to.saturating_sub(from) + u64::from(*op == "<=" && to >= from))
+        }
+        ForHead::Range { over, .. } => match &over.kind {
+            ExprKind::Composite(Some(Type::Slice(_)), elements) if elements.iter().all(|(k, _)| k.is_none()) => {
+                u64::try_from(elements.len()).ok()
+            }
+            _ => number(over),
+        },
+        _ => None,
     }
 }
 

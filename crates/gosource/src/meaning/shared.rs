@@ -1,7 +1,7 @@
 //! What requests share: package variables, what a server's methods are called on, and what comes out of
 //! those.
 
-use crate::rules::Case;
+use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;
@@ -82,6 +82,8 @@ fn of_var<'a>(case: &Case<'a>, id: FnId, var: VarId, steps: u32) -> Option<Origi
         (VarKind::Local, Init::Value(e, 0)) if v.assigned.is_empty() => of(case, id, e, steps),
         // `ids, ok := cache.ids.Load()`, `v, err := store.get()`.
         (VarKind::Local, Init::Value(e, _)) if v.assigned.is_empty() => of(case, id, e, steps),
+        // An element of what is shared is shared.
+        (VarKind::Local, Init::RangeValue(e)) if v.assigned.is_empty() => of(case, id, e, steps),
         (VarKind::Param, _) => of_param(case, id, var, steps),
         _ => None,
     }
@@ -111,10 +113,10 @@ fn is_shared_receiver<'a>(case: &Case<'a>, id: FnId, e: &Expr<'a>, steps: u32) -
 }
 
 /// Whether what a method is called on is there for all requests.
-fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
+pub(crate) fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
     let Some(steps) = steps.checked_sub(1) else { return false };
     match case.calls.hot.get(&id) {
-        Some(Heat::Request | Heat::Rpc) => true,
+        Some(Heat::Request | Heat::Rpc | Heat::Routed | Heat::Service) => true,
         Some(Heat::Called(by, _)) => {
             let edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n));
             let mut edges = edges.filter(|e| e.caller == *by);

@@ -43,7 +43,7 @@ impl Rule for AppendNeverCleared {
                     if !itself
                         || constant
                         || is_short(case, target, f)
-                        || !grows_on(case, id, f, unit, place)
+                        || !grows_on(case, id, f, unit, (place, value))
                         || is_tamed(case, place)
                     {
                         return;
@@ -65,7 +65,22 @@ impl Rule for AppendNeverCleared {
 /// Slices of functions and interfaces hold what a program registers.
 fn is_short<'a>(case: &Case<'a>, target: &Expr<'a>, f: &Function<'a>) -> bool {
     match case.pkg.type_of(f, target) {
-        Type::Slice(of) => matches!(case.pkg.underlying(&of), Type::Func(_) | Type::Interface(_)),
+        Type::Slice(of) => {
+            const PARTS: &[&str] = &[
+                "Option",
+                "Interceptor",
+                "Middleware",
+                "Handler",
+                "HandlerFunc",
+                "Hook",
+                "Func",
+                "Plugin",
+                "Filter",
+                "Opt",
+            ];
+            let part = of.pointee().name().is_some_and(|(_, name)| PARTS.iter().any(|p| name.ends_with(p)));
+            part || matches!(case.pkg.underlying(&of), Type::Func(_) | Type::Interface(_))
+        }
         _ => false,
     }
 }

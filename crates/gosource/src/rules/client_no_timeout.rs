@@ -2,10 +2,11 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::project::FileKind;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId};
+use crate::syntax::{Callee, FnId, VarId, VarKind};
 
 /// The rule.
 pub(super) struct ClientNoTimeout;
@@ -38,7 +39,10 @@ impl Rule for ClientNoTimeout {
                         name == "DefaultClient" && case.pkg.package_named(f, p) == Some("net/http")
                     });
                     let is_do = text.ends_with(".Do");
-                    if default && !(is_do && contexts) {
+                    // Of a request that the caller made the caller knows the context.
+                    let given = site.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+                    let given = is_do && given.is_some_and(|v| v.kind == VarKind::Param);
+                    if default && !given && !(is_do && contexts) {
                         out.found(
                             id,
                             site.expr.span,
@@ -49,7 +53,7 @@ impl Rule for ClientNoTimeout {
                 _ => {}
             }
         }
-        if contexts || is_set_later(case, "Timeout") {
+        if contexts {
             return;
         }
         let untimed = |e: &Expr<'_>| {
@@ -57,7 +61,10 @@ impl Rule for ClientNoTimeout {
                 if !elements.iter().any(|(k, v)| k.as_ref().is_some_and(|k| k.ident() == Some("Timeout")) && !is_zero(v)))
         };
         const SENTENCE: &str = "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever";
-        for (at, span) in composites(case, &untimed) {
+        for (at, span, holder) in composites(case, &untimed) {
+            if is_set_on(case, holder, &["Timeout"]) || is_given_to_options(case, holder) {
+                continue;
+            }
             match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -74,33 +81,121 @@ pub(super) enum At {
     File(usize),
 }
 
-/// Expressions of the package for which this holds, in functions and in the values of package variables.
-pub(super) fn composites(case: &Case<'_>, is: &dyn Fn(&Expr<'_>) -> bool) -> Vec<(At, Span)> {
+/// What a literal is given to, as far as its statement tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder<'a> {
+    /// A variable of a function.
+    Local(FnId, VarId),
+    /// A field or a package variable, by its name.
+    Named(&'a str),
+    /// Returned, handed on, or not to be told.
+    Somebody,
+    /// `_`: never used.
+    Nobody,
+}
+
+/// Literals of the package for which this holds, in functions and in the values of package variables, with
+/// what they are given to.
+pub(super) fn composites<'a>(case: &Case<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> Vec<(At, Span, Holder<'a>)> {
     let mut out = Vec::new();
     for (id, f) in case.funcs() {
         let Some(body) = &f.decl.body else { continue };
+        let mut held: Vec<(Span, Holder<'a>)> = Vec::new();
+        let bare = |e: &Expr<'a>| e.unary("&").unwrap_or(e).span;
         visit::block(body, &mut |node| {
-            if let Node::Expr(e) = node
-                && is(e)
-            {
-                out.push((At::Function(id), e.span));
+            match node {
+                Node::Stmt(s) => match &s.kind {
+                    StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) if l.len() == r.len() => {
+                        for (target, value) in l.iter().zip(r) {
+                            let holder = match f.scope.var(target) {
+                                Some(var) => Holder::Local(id, var),
+                                None if target.ident() == Some("_") => Holder::Nobody,
+                                None => Holder::Named(last_name(target)),
+                            };
+                            held.push((bare(value), holder));
+                        }
+                    }
+                    StmtKind::Var(specs) => {
+                        for (name, value) in specs.iter().flat_map(|s| s.names.iter().zip(&s.values)) {
+                            if let Some(var) = f.scope.vars.iter().position(|v| v.span == name.span) {
+                                held.push((bare(value), Holder::Local(id, var)));
+                            }
+                        }
+                    }
+                    _ => {}
+                },
+                Node::Expr(e) => {
+                    if let ExprKind::Composite(_, elements) = &e.kind {
+                        let named = elements.iter().filter_map(|(k, v)| Some((k.as_ref()?.ident()?, v)));
+                        held.extend(named.map(|(k, v)| (bare(v), Holder::Named(k))));
+                    }
+                    if is(e) {
+                        let holder =
+                            held.iter().find(|(span, _)| *span == e.span).map_or(Holder::Somebody, |(_, h)| *h);
+                        out.push((At::Function(id), e.span, holder));
+                    }
+                }
             }
             true
         });
     }
     for (n, file) in case.pkg.files.iter().enumerate().filter(|(_, f)| f.kind != FileKind::Generated) {
-        for value in file.ast.vars.iter().flat_map(|v| &v.values) {
-            visit::expr(value, &mut |node| {
-                if let Node::Expr(e) = node
-                    && is(e)
-                {
-                    out.push((At::File(n), e.span));
-                }
-                true
-            });
+        for spec in &file.ast.vars {
+            for (i, value) in spec.values.iter().enumerate() {
+                let direct = value.unary("&").unwrap_or(value).span;
+                let name = spec.names.get(i).map(|name| Holder::Named(name.name));
+                visit::expr(value, &mut |node| {
+                    if let Node::Expr(e) = node
+                        && is(e)
+                    {
+                        let holder = name.filter(|_| e.span == direct).unwrap_or(Holder::Somebody);
+                        out.push((At::File(n), e.span, holder));
+                    }
+                    true
+                });
+            }
         }
     }
     out
+}
+
+/// Whether a local is handed to a function that a variable holds: an option, which may set what it likes.
+pub(super) fn is_given_to_options(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let Holder::Local(id, var) = holder else { return holder == Holder::Nobody };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    case.sites(id).iter().any(|s| {
+        matches!(s.callee, Callee::Variable(_) | Callee::Field(_))
+            && s.call.args.iter().any(|a| {
+                if let Some(x) = a.unary("&") { f.scope.var(x) == Some(var) } else { f.scope.var(a) == Some(var) }
+            })
+    })
+}
+
+/// Whether the package assigns one of these fields of what holds a literal; of one that nobody can tell, of
+/// whatever.
+pub(super) fn is_set_on(case: &Case<'_>, holder: Holder<'_>, fields: &[&str]) -> bool {
+    case.pkg.funcs.iter().enumerate().any(|(id, f)| {
+        let mut found = false;
+        if let Some(body) = &f.decl.body {
+            visit::block(body, &mut |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, _) = &s.kind
+                {
+                    found |= l.iter().filter_map(Expr::selector).any(|(x, name)| {
+                        fields.contains(&name)
+                            && match holder {
+                                Holder::Local(of, var) => of == id && f.scope.var(x) == Some(var),
+                                Holder::Named(of) => last_name(x) == of,
+                                Holder::Somebody => true,
+                                Holder::Nobody => true,
+                            }
+                    });
+                }
+                !found
+            });
+        }
+        found
+    })
 }
 
 fn is_zero(e: &Expr<'_>) -> bool {

@@ -7,6 +7,7 @@ use crate::meaning::lifetimes::is_maker;
 use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::shared::{origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind, Type};
+use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -18,7 +19,7 @@ impl Rule for ConfigLengthLoop {
         title: "a loop that requests run over a whole configuration",
         doc: include_str!("../../../../docs/rules/config-length-loop.md"),
     };
-    const LEVEL: Level = Level::Warning;
+    const LEVEL: Level = Level::Hint;
     const WHY: &'static str = "what it goes over is the same for all requests and filled while the program runs; how long it is nobody tells here";
     const CURE: &'static str =
         "Look up instead of going through: keep a map or a set beside the data, made when they change.";
@@ -29,7 +30,12 @@ impl Rule for ConfigLengthLoop {
                 if !case.calls.is_hot(case.pkg, id, unit) || under_once(case, id, f, unit) {
                     continue;
                 }
+                let mut told: Vec<Span> = Vec::new();
                 for (span, _, l) in loops_in(u.body) {
+                    // A loop within one that was told goes over a part of the same.
+                    if told.iter().any(|t| t.contains(span)) {
+                        continue;
+                    }
                     let ForHead::Range { over, .. } = &l.head else { continue };
                     let ty = case.pkg.underlying(&case.pkg.type_of(f, over));
                     if !matches!(ty, Type::Slice(_) | Type::Map(..)) || holds_functions(case, &ty) {
@@ -42,7 +48,13 @@ impl Rule for ConfigLengthLoop {
                     }
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
                     let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
+                    let published = is_published(&from.text);
+                    // A method that may serve requests, over a list that may be of three: nothing to tell.
+                    if case.calls.hot.get(&entry) == Some(&Heat::Service) && !published {
+                        continue;
+                    }
                     let head = Span { end: l.body.span.start, ..span };
+                    told.push(span);
                     let found = out.found(
                         id,
                         head,
@@ -51,11 +63,11 @@ impl Rule for ConfigLengthLoop {
                             from.text
                         ),
                     );
-                    // A list in a field may be three proxies; what a call gives, or is put there at run time,
-                    // is data.
-                    let dynamic = from.text.contains('(') || replaced(case, over);
-                    if !dynamic {
-                        found.level = Level::Hint;
+                    // A list in a field may be three proxies and what a call gives three members: how long it
+                    // is only a profile tells. What somebody publishes while the program runs is data, of any
+                    // length.
+                    if published && (from.text.contains('(') || replaced(case, over)) {
+                        found.level = Level::Warning;
                     }
                     if let Some((caller, call)) = from.handed
                         && let Some(g) = case.pkg.funcs.get(caller)
@@ -66,6 +78,12 @@ impl Rule for ConfigLengthLoop {
             }
         }
     }
+}
+
+/// Whether a name says that what it stands for is loaded anew while the program runs.
+pub(super) fn is_published(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["conf", "cfg", "setting", "cache", "dict", "whitelist", "blacklist", ".load()"].iter().any(|w| lower.contains(w))
 }
 
 /// Whether a loop deletes: then it makes the thing smaller.
@@ -108,7 +126,11 @@ fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
 /// Functions and interfaces are registered by the program's text: middlewares, routes.
 fn holds_functions<'a>(case: &Case<'a>, ty: &Type<'a>) -> bool {
     match ty {
-        Type::Slice(of) | Type::Map(_, of) => matches!(case.pkg.underlying(of), Type::Func(_) | Type::Interface(_)),
+        Type::Slice(of) | Type::Map(_, of) => {
+            let named =
+                of.name().is_some_and(|(_, name)| ["Option", "Func", "Handler"].iter().any(|w| name.ends_with(w)));
+            named || matches!(case.pkg.underlying(of), Type::Func(_) | Type::Interface(_))
+        }
         _ => false,
     }
 }

@@ -3,9 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::syntax::ast::Type;
+use crate::syntax::ast::{Expr, Type};
 use crate::syntax::calls::{How, Site};
-use crate::syntax::{Callee, FnId, Function, Role};
+
+use crate::syntax::{Callee, FnId, Function, Init, Role, Var};
 
 /// The rule.
 pub(super) struct ContextNotHandedOn;
@@ -52,12 +53,27 @@ impl Rule for ContextNotHandedOn {
                 _ => continue,
             };
             // A request may be given its context afterwards.
-            if better == "http.NewRequestWithContext" && case.file(f).at(f.decl.span).contains("WithContext(") {
+            if better == "http.NewRequestWithContext" && gets_context(case, id, f, site) {
                 continue;
             }
             out.found(id, site.expr.span, format!("`{text}` does not take `{ctx}`, which is at hand: it goes on when nobody waits for it any more; {better} takes it"));
         }
     }
+}
+
+/// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
+/// takes both of them.
+fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    if text.contains("WithContext(") || text.contains(".Cancel = ") {
+        return true;
+    }
+    let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == site.expr.span);
+    let Some(request) = f.scope.vars.iter().position(made) else { return false };
+    case.sites(id).iter().any(|s| {
+        let has = |is: &dyn Fn(&Expr<'a>) -> bool| s.call.args.iter().any(|a| is(a));
+        has(&|a| f.scope.var(a) == Some(request)) && has(&|a| case.pkg.type_of(f, a).is("context", "Context"))
+    })
 }
 
 /// How a unit can get at a context: a parameter of it or of a unit around it.

@@ -2,8 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::syntax::ast::{ExprKind, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::Function;
+use crate::syntax::ast::{Block, ExprKind, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -31,7 +33,7 @@ impl Rule for DeferInLoop {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Defer(e) = &s.kind else { return };
                     let Some((_, _, l)) = loops.iter().find(|(_, _, l)| l.body.span.contains(s.span)) else { return };
-                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) {
+                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) || is_once(f, &l.body, s.span) {
                         return;
                     }
                     let text = e.call().map_or_else(|| case.text(f, e.span), |c| case.text(f, c.fun.span));
@@ -40,7 +42,12 @@ impl Rule for DeferInLoop {
                         Length::Ever => "the loop has no end of its own: it never runs",
                         _ => "it runs when the function ends, once for each round",
                     };
-                    out.found(id, s.span, format!("`defer {text}` stands in a loop: {what}"));
+                    let found = out.found(id, s.span, format!("`defer {text}` stands in a loop: {what}"));
+                    // A context's end holds little until then, and may have to wait for what was asked with
+                    // it.
+                    if text.starts_with("cancel") && matches!(length(case.pkg, f, l), Length::Counted) {
+                        found.level = Level::Hint;
+                    }
                 });
             }
         }
@@ -68,6 +75,28 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
         || stmts
             .last()
             .is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span)
+}
+
+/// Whether it stands in `if x == nil { x = make(); defer x.stop() }`: that runs once.
+fn is_once<'a>(f: &Function<'a>, body: &'a Block<'a>, span: Span) -> bool {
+    let mut once = false;
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::If(i) = &s.kind else { return };
+        let ExprKind::Binary("==", operands) = &i.cond.kind else { return };
+        let [tested, nil] = operands.as_slice() else { return };
+        // A variable of the loop is nil in each round.
+        let outside = f.scope.var(tested).and_then(|v| f.scope.vars.get(v)).is_none_or(|v| !body.span.contains(v.span));
+        if !nil.is_nil() || !outside || !i.then.span.contains(span) {
+            return;
+        }
+        let name = last_name(tested);
+        once |= i.then.stmts.iter().any(|s| match &s.kind {
+            StmtKind::Assign("=", l, _) => l.iter().any(|t| last_name(t) == name),
+            _ => false,
+        });
+    });
+    once
 }
 
 /// `for i := 0; i < 2; i++`, or over a literal: rounds that the text counts.

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::ast::{Call, Expr, ExprKind};
 use crate::syntax::{Callee, Function, Init, VarKind};
 
 /// The rule.
@@ -32,10 +32,28 @@ impl Rule for DialNoTimeout {
                 | Callee::Package("net/rpc", "Dial" | "DialHTTP")
                 | Callee::Package("net/smtp", "Dial" | "SendMail")
                 | Callee::Package("net/rpc/jsonrpc", "Dial") => {
-                    out.found(
+                    let named = site.call.args.len() > 1
+                        && site.call.args.first().is_some_and(|a| matches!(a.kind, ExprKind::Lit(..)));
+                    let found = out.found(
                         id,
                         site.expr.span,
                         format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
+                    );
+                    // A network that a variable names may be one that does not wait.
+                    if !named && matches!(site.callee, Callee::Package("net", "Dial")) {
+                        found.level = Level::Hint;
+                    }
+                }
+                // Without WithBlock it does not wait at all; a context from outside may have an end.
+                Callee::Package("google.golang.org/grpc", name @ ("Dial" | "DialContext"))
+                    if option(case, f, site.call, "WithBlock")
+                        && !option(case, f, site.call, "WithTimeout")
+                        && (name == "Dial" || site.call.args.first().is_some_and(|a| endless(case, f, a))) =>
+                {
+                    out.found(
+                        id,
+                        site.expr.span,
+                        format!("`{text}` with WithBlock waits for ever for a peer that does not answer"),
                     );
                 }
                 Callee::Method("net", "Dialer", "Dial") if !has_time(case, f, site.expr) => {
@@ -45,6 +63,19 @@ impl Rule for DialNoTimeout {
             }
         }
     }
+}
+
+/// Whether an argument is what this function of grpc gives.
+fn option<'a>(case: &Case<'a>, f: &Function<'a>, call: &Call<'a>, name: &str) -> bool {
+    call.args
+        .iter()
+        .filter_map(Expr::call)
+        .any(|c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("google.golang.org/grpc", n) if n == name))
+}
+
+/// `context.Background()`, `context.TODO()`.
+fn endless<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
+    e.call().is_some_and(|c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("context", "Background" | "TODO")))
 }
 
 /// Whether the dialer, made here, has a time; one that comes from elsewhere may have.

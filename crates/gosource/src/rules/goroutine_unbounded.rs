@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::loops::{Length, each_node, is_clock, length, loops_in};
 use crate::syntax::ast::{Block, Expr, ForHead, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{FnId, Function};
@@ -57,7 +57,11 @@ fn unit_of<'a>(
         let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
         let head = Span { end: span.start + 2, ..*span };
         if let Some((_, _, l)) = endless {
-            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(started) {
+            if is_bounded(case, f, &l.body, started)
+                || runs_once(&l.body, *span)
+                || is_one_of_a_kind(started)
+                || at_ticks(case, f, &l.body, *span)
+            {
                 continue;
             }
             let accepts = accepts(&l.body);
@@ -200,6 +204,29 @@ fn runs_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
         }
     });
     once
+}
+
+/// Whether a start stands in a case of a select that a clock's tick opens: then time bounds how often.
+fn at_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
+    let mut ticks = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Select(cases) = &s.kind
+        {
+            let open = cases.iter().filter(|c| c.span.contains(start)).filter_map(|c| c.comm.as_ref());
+            for comm in open {
+                crate::syntax::visit::stmt(comm, &mut |node| {
+                    if let Node::Expr(e) = node
+                        && let Some(c) = e.unary("<-")
+                    {
+                        ticks |= is_clock(case.pkg, f, c) || last_name(c) == "C";
+                    }
+                    true
+                });
+            }
+        }
+    });
+    ticks
 }
 
 /// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.

@@ -2,11 +2,13 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::{Room, last_name, made};
 use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::loops::each_node;
-use crate::syntax::ast::{Span, StmtKind, Type};
+use crate::meaning::loops::{each_node, loops_in};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
+use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, Function, VarKind};
+use crate::syntax::{Callee, FnId, Function, VarKind};
 
 /// The rule.
 pub(super) struct LockHeldAcrossWait;
@@ -78,7 +80,7 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
     };
     match node {
         Node::Stmt(s) => match &s.kind {
-            StmtKind::Send(c, _) if !is_ready(s.span) => {
+            StmtKind::Send(c, _) if !is_ready(s.span) && !has_room(case, f, c, s.span) && !is_asked(case, f, c) => {
                 Some((s.span, format!("`{}` is sent to", case.text(f, c.span)), true))
             }
             StmtKind::Select(_) if !ready.contains(&s.span) => {
@@ -92,12 +94,19 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
                 let in_select = ready.iter().any(|r| {
                     r.contains(e.span) && case.file(f).at(*r).contains("<-") && !case.file(f).at(*r).contains('{')
                 });
-                return (!in_select).then(|| (e.span, format!("`{}` is received from", case.text(f, c.span)), true));
+                return (!in_select && !is_asked(case, f, c))
+                    .then(|| (e.span, format!("`{}` is received from", case.text(f, c.span)), true));
             }
             let call = e.call()?;
             let text = case.text(f, call.fun.span);
             match case.pkg.callee(f, &call.fun) {
-                callee if does_io(callee) => Some((e.span, format!("`{text}` waits for the outside"), true)),
+                callee if does_io(callee) || asks_another(case, f, callee, &call.args) => {
+                    Some((e.span, format!("`{text}` waits for the outside"), true))
+                }
+                Callee::Local(id) => {
+                    let inner = outside_within(case, id)?;
+                    Some((e.span, format!("`{text}` calls `{inner}`, which waits for the outside"), true))
+                }
                 Callee::Package("time", "Sleep") => Some((e.span, format!("it sleeps (`{text}`)"), true)),
                 Callee::Method("sync", "WaitGroup", "Wait") => {
                     Some((e.span, format!("`{text}` waits for goroutines"), true))
@@ -108,24 +117,80 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
                     });
                     param.then(|| (e.span, format!("the callback `{text}` runs"), false))
                 }
-                // Most functions in fields are parts of a thing; those with such names are others'.
-                Callee::Field(name) => {
-                    is_callback(name).then(|| (e.span, format!("the callback `{text}` runs"), false))
-                }
+                // A function in a field is as a rule a part of the thing, and made to be called so.
                 _ => None,
             }
         }
     }
 }
 
-/// `onChange`, `OnEvent`, `notify`, `cb`.
-fn is_callback(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    let on = name
-        .strip_prefix("on")
-        .or_else(|| name.strip_prefix("On"))
-        .is_some_and(|rest| rest.starts_with(char::is_uppercase));
-    on || lower == "cb" || ["callback", "hook", "notify", "listener", "handler"].iter().any(|w| lower.contains(w))
+/// Whether the channel was made in this function with room for something: what is sent first does not wait.
+fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, send: Span) -> bool {
+    // In a loop a number is as much room as it says, and no more.
+    let looped = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(send)));
+    let name = last_name(channel);
+    let roomy = |e: &Expr<'a>| match made(case.pkg, f, e) {
+        Some(Room::Of(_)) => !looped,
+        Some(Room::Unknown) => !looped || ["len(", "max("].iter().any(|w| case.file(f).at(e.span).contains(w)),
+        Some(Room::None) | None => false,
+    };
+    let mut found = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| match node {
+            Node::Stmt(s) => {
+                if let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
+                    && l.len() == r.len()
+                {
+                    found |= l.iter().zip(r).any(|(t, v)| last_name(t) == name && roomy(v));
+                }
+            }
+            Node::Expr(e) => {
+                if let ExprKind::Composite(_, elements) = &e.kind {
+                    let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
+                    found |= named.into_iter().any(|(_, v)| roomy(v));
+                }
+            }
+        });
+    }
+    found
+}
+
+/// Whether the function looks at how full the channel is before, or is a collector of metrics, whose channel
+/// is read all the while.
+fn is_asked<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    let text = case.file(f).at(channel.span);
+    let body = case.file(f).at(f.decl.span);
+    let metrics = f.decl.name.name == "Collect" || f.decl.name.name == "collect";
+    body.contains(&format!("len({text})"))
+        || metrics && f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
+}
+
+/// The call that a function of this package makes, itself and not in a goroutine, that waits for the outside.
+fn outside_within(case: &Case<'_>, id: FnId) -> Option<String> {
+    let g = case.pkg.funcs.get(id).filter(|g| !g.decl.broken)?;
+    // Where it lets go of a lock first, it was made to be called under it.
+    let unlocks = case.sites(id).iter().any(|s| s.call.fun.selector().is_some_and(|(_, n)| n.ends_with("Unlock")));
+    let mut waits = case.sites(id).iter().filter(|s| s.unit == 0 && s.how == How::Plain);
+    let site = waits.find(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args))?;
+    (!unlocks).then(|| case.text(g, site.call.fun.span))
+}
+
+/// Methods of clients of other modules that take a context: whoever they ask is elsewhere.
+fn asks_another<'a>(case: &Case<'a>, f: &Function<'a>, callee: Callee<'a>, args: &[Expr<'a>]) -> bool {
+    let Callee::Method(path, ty, name) = callee else { return false };
+    // The standard library's are told one by one.
+    if !path.split('/').next().is_some_and(|host| host.contains('.')) {
+        return false;
+    }
+    let context =
+        args.first().is_some_and(|a| case.pkg.type_of(f, a).is("context", "Context") || a.ident() == Some("ctx"));
+    let gorm =
+        path.contains("gorm.io") && matches!(name, "First" | "Find" | "Take" | "Create" | "Save" | "Scan" | "Count");
+    const STORES: &[&str] = &[
+        "redis", "memcache", "mongo", "pgx", "sqlx", "elastic", "kafka", "amqp", "clientv3", "consul", "s3", "dynamodb",
+    ];
+    let client = ty.ends_with("Client") || STORES.iter().any(|s| path.contains(s));
+    gorm || context && client && !ty.contains("Pipe") && !name.starts_with("With") && !name.starts_with("New")
 }
 
 /// Calls that go over the network, to a database, or to another process.

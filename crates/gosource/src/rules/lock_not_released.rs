@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::held::{defers_unlock, lets_go, locks_of, unlocks};
 use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::meaning::loops::{each_node, final_call};
-use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind};
+use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function};
@@ -27,11 +27,6 @@ impl Rule for LockNotReleased {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
-            let lower = f.decl.name.name.to_lowercase();
-            // Functions whose work it is to lock for their caller.
-            if lower.contains("lock") || lower.contains("acquire") || lower.starts_with("begin") {
-                continue;
-            }
             for unit in 0..f.scope.units.len() {
                 for lock in locks_of(case, f, unit) {
                     one(case, id, f, unit, &lock, out);
@@ -63,6 +58,17 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !follow.unlocked && unlocked_elsewhere(case, f, lock) {
         return;
     }
+    // Hand over hand: what is locked gets another name, and is unlocked by that.
+    if !follow.unlocked && gets_another_name(f, u.body, lock.key) {
+        return;
+    }
+    // A function whose work it is to lock for its caller: it says so by its name, and hardly does anything
+    // else.
+    let lower = f.decl.name.name.to_lowercase();
+    let for_caller = ["lock", "rlock", "acquire", "begin"].iter().any(|w| lower.starts_with(w));
+    if !follow.unlocked && for_caller && (lower.ends_with("lock") || u.body.stmts.len() < 2) {
+        return;
+    }
     let mut exits = follow.exits;
     exits.sort_unstable();
     exits.dedup();
@@ -76,6 +82,20 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     for (_, _, exit) in exits.iter().filter(|(a, ..)| *a == at).take(3) {
         found.related.push((f.file, *exit, "held where this path ends".into()));
     }
+}
+
+/// Whether the variable whose lock it is is given to another variable.
+fn gets_another_name<'a>(f: &Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
+    let root = key.split('.').next().unwrap_or(key);
+    let mut found = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign("=", _, r) | StmtKind::Define(_, r) = &s.kind
+        {
+            found |= key != root && r.iter().any(|v| v.ident() == Some(root) && f.scope.var(v).is_some());
+        }
+    });
+    found
 }
 
 /// Whether the package, outside of the unit's own text, unlocks a lock of that name without having taken it.

@@ -2,11 +2,11 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_tamed, long, same};
+use crate::meaning::lifetimes::{Long, grows_on, is_tamed, long, same};
 use crate::meaning::loops::each_node;
-use crate::syntax::Function;
-use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
+use crate::syntax::{Callee, FnId, Function};
 
 /// The rule.
 pub(super) struct MapOnlyGrows;
@@ -22,6 +22,7 @@ impl Rule for MapOnlyGrows {
     const CURE: &'static str = "Bound it: delete what is done with, evict the oldest (an LRU), or give entries an end.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
+        let mut told = Vec::new();
         for (id, f) in case.funcs() {
             for (unit, u) in f.scope.units.iter().enumerate() {
                 each_node(u.body, |node| {
@@ -32,23 +33,113 @@ impl Rule for MapOnlyGrows {
                         _ => None,
                     };
                     let Some(ExprKind::Index(map, key)) = target.map(|t| &t.kind) else { return };
-                    let Type::Map(of, _) = case.pkg.underlying(&case.pkg.type_of(f, map)) else { return };
+                    let Type::Map(of, value) = case.pkg.underlying(&case.pkg.type_of(f, map)) else { return };
                     let Some(place) = long(case.pkg, f, map).filter(|p| same(case.pkg, f, map, *p)) else { return };
-                    if is_few(case, f, &of, key) || !grows_on(case, id, f, unit, place) || is_tamed(case, place) {
+                    // A registry: what a program is made of, by its names.
+                    let parts = matches!(case.pkg.underlying(&value), Type::Func(_) | Type::Interface(_));
+                    if parts
+                        || is_few(case, f, &of, key)
+                        || !grows_on(case, id, f, unit, (place, key))
+                        || is_tamed(case, place)
+                    {
                         return;
                     }
-                    out.found(
-                        id,
-                        s.span,
-                        format!(
-                            "{} only grows: nothing in the package deletes from it or looks at how large it is",
-                            place.words()
-                        ),
-                    );
+                    tell(case, id, (unit, s.span), key, place, &mut told, out);
                 });
+                // `m.Store(k, v)` of a sync.Map.
+                for site in case.sites(id).iter().filter(|s| s.unit == unit) {
+                    let Callee::Method("sync", "Map", "Store" | "LoadOrStore" | "Swap") = site.callee else { continue };
+                    let Some((map, _)) = site.call.fun.selector() else { continue };
+                    let Some(place) = long(case.pkg, f, map).filter(|p| same(case.pkg, f, map, *p)) else { continue };
+                    let Some(key) = site.call.args.first() else { continue };
+                    let few = is_few(case, f, &case.pkg.type_of(f, key), key);
+                    if few
+                        || !grows_on(case, id, f, unit, (place, key))
+                        || is_tamed(case, place)
+                        || takes_from(case, place)
+                    {
+                        continue;
+                    }
+                    tell(case, id, (unit, site.expr.span), key, place, &mut told, out);
+                }
             }
         }
     }
+}
+
+/// One finding for each map, at the first place that fills it; others are named beside it.
+fn tell<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    (unit, at): (usize, Span),
+    key: &Expr<'a>,
+    place: Long<'a>,
+    told: &mut Vec<(Long<'a>, usize)>,
+    out: &mut Out,
+) {
+    if let Some((_, report)) = told.iter().find(|(p, _)| *p == place) {
+        if let Some((report, f)) = out.reports.get_mut(*report).zip(case.pkg.funcs.get(id))
+            && report.related.len() < 3
+        {
+            report.related.push((f.file, at, "filled here too".into()));
+        }
+        return;
+    }
+    told.push((place, out.reports.len()));
+    let words = place.words();
+    let found = out.found(
+        id,
+        at,
+        format!("{words} only grows: nothing in the package deletes from it or looks at how large it is"),
+    );
+    // Of most such maps there are as many keys as a program has names, peers or types. Those that requests
+    // fill, or whose names say that each user or request has one, are others.
+    let (Long::Package(name) | Long::Field(_, name)) = place;
+    let owner = if let Long::Field(of, _) = place { of } else { "" };
+    let key = case.pkg.funcs.get(id).map(|f| case.text(f, key.span)).unwrap_or_default();
+    if !(case.calls.is_hot(case.pkg, id, unit) || is_of_many(&key, name, owner)) {
+        found.level = Level::Hint;
+    }
+}
+
+/// Whether names say that keys come without end.
+fn is_of_many(key: &str, map: &str, owner: &str) -> bool {
+    const KEYS: &[&str] =
+        &["id", "user", "session", "token", "addr", "ip", "req", "url", "uri", "path", "order", "trace", "query"];
+    const MAPS: &[&str] =
+        &["cache", "session", "seen", "visited", "history", "pending", "inflight", "dedup", "hits", "memo"];
+    // By words: `userID`, `c.ip`, `req.URL.Path`; not `width`.
+    let words = |text: &str| -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        let mut lower_before = false;
+        for c in text.chars() {
+            if !c.is_alphanumeric() {
+                lower_before = false;
+                out.push(String::new());
+                continue;
+            }
+            if c.is_uppercase() && lower_before || out.is_empty() {
+                out.push(String::new());
+            }
+            lower_before = c.is_lowercase();
+            if let Some(last) = out.last_mut() {
+                last.extend(c.to_lowercase());
+            }
+        }
+        out
+    };
+    let key = words(key);
+    let named = [map, owner].map(str::to_lowercase);
+    key.iter().any(|w| KEYS.contains(&w.trim_end_matches('s')) || KEYS.contains(&w.as_str()))
+        || MAPS.iter().any(|m| named.iter().any(|n| n.contains(m)))
+}
+
+/// Whether something takes entries out of a `sync.Map`.
+fn takes_from<'a>(case: &Case<'a>, place: Long<'a>) -> bool {
+    case.all_sites().any(|(_, f, s)| {
+        matches!(s.callee, Callee::Method("sync", "Map", "Delete" | "LoadAndDelete" | "CompareAndDelete" | "Clear"))
+            && s.call.fun.selector().is_some_and(|(x, _)| same(case.pkg, f, x, place))
+    })
 }
 
 /// Keys of which there are few: literals, constants, types, small numbers.

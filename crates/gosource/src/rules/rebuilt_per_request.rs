@@ -3,9 +3,11 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::shared::{Origin, is_stored, may_be_long, origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
+use crate::syntax::calls::{Heat, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarId, VarKind};
 
@@ -38,6 +40,9 @@ impl Rule for RebuiltPerRequest {
                         say(case, id, f, span, &built, &from, out);
                     }
                 }
+                for site in case.sites(id).iter().filter(|s| s.unit == unit) {
+                    by_one_call(case, id, f, site, out);
+                }
             }
         }
         let mut seen = Vec::new();
@@ -47,6 +52,65 @@ impl Rule for RebuiltPerRequest {
             new
         });
     }
+}
+
+/// A copy, an index or a decoded form of what is shared that one call makes: `maps.Clone(s.names)`,
+/// `json.Unmarshal(s.raw, &all)`, `lo.KeyBy(conf.Tabs, ...)`.
+fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, out: &mut Out) {
+    let Some((verb, level, what)) = copies(case, f, site) else { return };
+    let Some(from) = origin(case, id, what) else { return };
+    // How long a list is only a profile tells, unless its name says that somebody publishes it.
+    let level = if level == Level::Hint && super::config_length_loop::is_published(&from.text) {
+        Level::Warning
+    } else {
+        level
+    };
+    let decoded = site.call.args.get(1).and_then(|a| a.unary("&")).and_then(|a| a.root()).and_then(|r| f.scope.var(r));
+    // Decoded into what lives on, or kept as what a call gives: then it is made for more than this request.
+    let local = site.call.args.get(1).is_none_or(|a| decoded.is_some() || a.unary("&").is_none());
+    if !local || decoded.is_some_and(|v| is_stored(case, f, v)) || is_result_kept(case, id, f, site.expr) {
+        return;
+    }
+    let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
+    let name = case.pkg.funcs.get(entry).map(Function::short_name).unwrap_or_default();
+    let sentence = format!("`{name}` {how} and {verb} `{}`, which all of them share, anew each time", from.text);
+    let found = out.found(id, site.expr.span, sentence);
+    found.level = if case.calls.hot.get(&entry) == Some(&Heat::Service) { level.min(Level::Warning) } else { level };
+    found.why =
+        Some("what is given to the call is the same for all requests, and what it makes is kept nowhere".into());
+    found.cure = Some("Make it once when the data change, keep it beside them, and let requests read it.".into());
+}
+
+/// What a call makes of its argument, in words, how much that matters, and the argument.
+fn copies<'a>(case: &Case<'a>, f: &Function<'a>, site: &Site<'a>) -> Option<(&'static str, Level, &'a Expr<'a>)> {
+    let first = site.call.args.first()?;
+    let (path, name) = match site.callee {
+        Callee::Package(path, name) => (path, name),
+        // `append([]T(nil), xs...)`, `append([]T{}, xs...)`.
+        Callee::Builtin("append") if site.call.spread => {
+            let empty = match &first.kind {
+                ExprKind::Convert(_, x) => x.is_nil(),
+                ExprKind::Composite(_, elements) => elements.is_empty(),
+                ExprKind::Call(call) => case.pkg.callee(f, &call.fun) == Callee::Builtin("make"),
+                _ => false,
+            };
+            return site.call.args.get(1).filter(|_| empty).map(|all| ("copies", Level::Hint, all));
+        }
+        _ => return None,
+    };
+    let last = path.rsplit('/').find(|p| !p.starts_with('v') || p.len() > 3).unwrap_or(path);
+    let decoders = ["json", "yaml", "xml", "toml", "proto", "sonic", "gob", "msgpack"];
+    let (verb, level) = match (last, name) {
+        ("maps", "Clone") => ("copies", Level::Critical),
+        ("lo", "KeyBy" | "SliceToMap" | "Associate" | "GroupBy") => ("makes a map of", Level::Critical),
+        ("slices" | "bytes", "Clone") => ("copies", Level::Hint),
+        ("strings" | "bytes", "Split" | "Fields") => ("splits", Level::Hint),
+        (_, "Unmarshal" | "UnmarshalString") if decoders.iter().any(|w| last.contains(w)) => {
+            ("decodes", Level::Warning)
+        }
+        _ => return None,
+    };
+    Some((verb, level, first))
 }
 
 /// What a loop fills.
@@ -85,9 +149,9 @@ fn say<'a>(
         )
     };
     let found = out.found(id, built.fill, sentence);
-    if !built.is_map {
-        // An answer is often a list of what is shared; a set or an index of it never is the answer.
-        found.level = Level::Warning;
+    if !built.is_map || case.calls.hot.get(&entry) == Some(&Heat::Service) {
+        // A list of what is shared is often the answer itself; a set or an index of it never is.
+        found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
     }
     found.related.push((f.file, Span { end: at.start + 3, ..at }, "once for each element of the shared data".into()));
     if let Some((caller, call)) = from.handed
@@ -95,6 +159,31 @@ fn say<'a>(
     {
         found.related.push((g.file, call.span, "called here for each request".into()));
     }
+}
+
+/// Whether what is built is returned, put into something that is, or handed to what writes it.
+fn is_answer<'a>(f: &'a Function<'a>, var: VarId) -> bool {
+    let is = |e: &Expr<'a>| f.scope.var(e) == Some(var);
+    let mut answer = f.scope.vars.get(var).is_some_and(|v| v.kind == VarKind::Result);
+    for u in &f.scope.units {
+        each_node(u.body, |node| match node {
+            Node::Stmt(s) => {
+                if let StmtKind::Return(list) = &s.kind {
+                    answer |= list.iter().any(is);
+                }
+            }
+            Node::Expr(e) => match &e.kind {
+                ExprKind::Composite(_, elements) => answer |= elements.iter().any(|(_, v)| is(v)),
+                ExprKind::Call(call) => {
+                    let name = last_name(&call.fun);
+                    let writes = ["JSON", "Json", "Encode", "Marshal", "Write", "Render", "Respond", "Send", "Reply"];
+                    answer |= writes.iter().any(|w| name.contains(w)) && call.args.iter().any(is);
+                }
+                _ => {}
+            },
+        });
+    }
+    answer
 }
 
 /// The container that a loop over a name fills with every element, whatever the request is.
@@ -195,6 +284,11 @@ fn is_kept<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, from: &Origin<'
     }
     let Some((caller, call)) = from.handed else { return false };
     let Some(g) = case.pkg.funcs.get(caller) else { return false };
+    is_result_kept(case, caller, g, call)
+}
+
+/// Whether what a call gives is put into something that lives on.
+fn is_result_kept<'a>(case: &Case<'a>, caller: FnId, g: &'a Function<'a>, call: &Expr<'a>) -> bool {
     let mut kept = false;
     let mut result = None;
     for u in &g.scope.units {

@@ -1,56 +1,11 @@
-//! What a rule is, and what it looks at.
+//! What a rule is, and what it says.
 
 pub(crate) use lastgasp_diagnosis::RuleInfo;
 
+pub(crate) use crate::case::Case;
 use crate::finding::Level;
+use crate::syntax::FnId;
 use crate::syntax::ast::Span;
-use crate::syntax::calls::{Calls, Site};
-use crate::syntax::{FnId, Function, Package, ParsedFile};
-
-/// A package with its calls.
-pub(crate) struct Case<'a> {
-    /// Declarations, functions, types.
-    pub(crate) pkg: &'a Package<'a>,
-    /// Calls and heat.
-    pub(crate) calls: &'a Calls<'a>,
-}
-
-impl<'a> Case<'a> {
-    /// Functions whose paths and names can be relied on, with their numbers.
-    pub(crate) fn funcs(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>)> + use<'a> {
-        self.pkg.funcs.iter().enumerate().filter(|(_, f)| !f.decl.broken && f.decl.body.is_some())
-    }
-
-    /// Calls of a function.
-    pub(crate) fn sites(&self, id: FnId) -> &'a [Site<'a>] {
-        self.calls.sites.get(id).map_or(&[], Vec::as_slice)
-    }
-
-    /// Calls of all functions.
-    pub(crate) fn all_sites(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>, &'a Site<'a>)> + use<'a> {
-        let calls = self.calls;
-        self.funcs().flat_map(move |(id, f)| calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s)))
-    }
-
-    /// The file of a function.
-    pub(crate) fn file(&self, f: &Function<'a>) -> &'a ParsedFile<'a> {
-        self.pkg.file(f)
-    }
-
-    /// The text of an expression or statement, on one line and not too long.
-    pub(crate) fn text(&self, f: &Function<'a>, span: Span) -> String {
-        shorten(self.file(f).at(span))
-    }
-}
-
-/// A text on one line of at most 60 characters.
-pub(crate) fn shorten(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(60) {
-        Some((at, _)) => format!("{}...", line.get(..at).unwrap_or_default()),
-        None => line,
-    }
-}
 
 /// What a rule has found, before it is a finding.
 #[derive(Clone, Debug)]

@@ -3,11 +3,13 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, Use, local_room, uses};
-use crate::meaning::loops::final_call;
-use crate::syntax::ast::{Expr, Span, StmtKind};
+use crate::meaning::groups::{Op, group_calls};
+use crate::meaning::loops::{each_node, final_call, loops_in};
+use crate::syntax::ast::{Block, Expr, ForHead, Span, StmtKind};
+use crate::syntax::calls::How;
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
-use crate::syntax::{Function, Role, VarId, VarKind};
+use crate::syntax::{FnId, Function, Role, VarId, VarKind};
 
 /// The rule.
 pub(super) struct SendAbandoned;
@@ -32,17 +34,31 @@ impl Rule for SendAbandoned {
                 }
                 let uses = uses(case.pkg, f, var);
                 let sends: Vec<_> = uses.iter().filter(|u| u.0 == Use::Send && is_started(f, u.2)).collect();
+                if let Some((send, wait)) = waits_first(case, id, f, var, &uses) {
+                    let name = v.name;
+                    let sentence = format!(
+                        "this send to `{name}` waits for a receive, which comes only after the group was waited for: neither goes on"
+                    );
+                    let found = out.found(id, send, sentence);
+                    found.why = Some("the channel has no room and belongs to the function alone; each sender counts in the group, and every receive stands behind its Wait".into());
+                    found.cure = Some("Receive first, and wait and close in a goroutine of its own: go func() { wg.Wait(); close(ch) }().".into());
+                    found.related.push((f.file, wait, "waited for here, before anything is received".into()));
+                    continue;
+                }
+                let ranged = uses.iter().any(|u| u.0 == Use::Range);
                 let simple = uses.iter().all(|(what, _, unit, _)| match what {
-                    Use::Away | Use::SendInSelect | Use::Range => false,
+                    Use::Away | Use::SendInSelect => false,
+                    Use::Range => *unit == v.unit,
                     Use::Send => is_started(f, *unit),
                     Use::Receive | Use::ReceiveInSelect => *unit == v.unit,
                     Use::Close | Use::Look => true,
                 });
-                let received = uses.iter().any(|u| matches!(u.0, Use::Receive | Use::ReceiveInSelect));
+                let received = uses.iter().any(|u| matches!(u.0, Use::Receive | Use::ReceiveInSelect | Use::Range));
                 let ([send, ..], true, true) = (sends.as_slice(), simple, received) else { continue };
                 let Some(u) = f.scope.units.get(v.unit) else { continue };
                 let Some(start) = go_around(f, send.2, v.unit) else { continue };
-                if f.scope.units.get(start).is_some_and(|u| u.loops > v.loops) {
+                if ranged || f.scope.units.get(start).is_some_and(|u| u.loops > v.loops) {
+                    early(id, f, u.body, (var, send.1), out);
                     continue;
                 }
                 let mut follow = Follow {
@@ -72,6 +88,78 @@ impl Rule for SendAbandoned {
             }
         }
     }
+}
+
+/// Senders that a loop starts, and a loop of receives that ends before it has all: `return err` at the first
+/// error.
+fn early<'a>(id: FnId, f: &'a Function<'a>, body: &'a Block<'a>, (var, send): (VarId, Span), out: &mut Out) {
+    for (_, label, l) in loops_in(body) {
+        // Of a loop with an end of its own every other way out comes early.
+        if !matches!(&l.head, ForHead::Range { .. } | ForHead::Clause { cond: Some(_), .. }) {
+            continue;
+        }
+        let mut receives = matches!(&l.head, ForHead::Range { over, .. } if f.scope.var(over) == Some(var));
+        let mut exits = Vec::new();
+        each_node(&l.body, |node| match node {
+            Node::Expr(e) => receives |= e.unary("<-").is_some_and(|c| f.scope.var(c) == Some(var)),
+            Node::Stmt(s) => {
+                if matches!(s.kind, StmtKind::Return(_))
+                    || matches!(s.kind, StmtKind::Break(Some(to)) if Some(to) == label)
+                {
+                    exits.push(s.span);
+                }
+            }
+        });
+        if !receives || exits.is_empty() {
+            continue;
+        }
+        let name = f.scope.vars.get(var).map_or("", |v| v.name);
+        let found = out.found(
+            id,
+            send,
+            format!("if the loop that receives has ended before, this send to `{name}` waits for ever, and its goroutine with it"),
+        );
+        found.why = Some("the channel has no room and belongs to the function alone; more than one value is sent, and the loop that receives has a way out before the last".into());
+        found.cure = Some(
+            "Give the channel room for every sender (make(chan T, n)), or send in a select with ctx.Done().".into(),
+        );
+        for exit in exits.into_iter().take(3) {
+            found.related.push((f.file, exit, "it ends here with values still to come".into()));
+        }
+        return;
+    }
+}
+
+/// A group's Wait that stands before every receive, where the senders count in that group: the send, and the
+/// Wait.
+fn waits_first<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    var: VarId,
+    uses: &[(Use, Span, usize, bool)],
+) -> Option<(Span, Span)> {
+    let v = f.scope.vars.get(var)?;
+    let calls = group_calls(case.pkg, f, case.sites(id));
+    let wait = calls.iter().find(|c| c.op == Op::Wait && c.site.unit == v.unit && c.site.how == How::Plain)?;
+    let at = wait.site.expr.span;
+    let mut send = None;
+    for (what, span, unit, _) in uses {
+        match what {
+            Use::Send => {
+                let counts = calls.iter().any(|c| c.op == Op::Done && c.key == wait.key && c.site.unit == *unit);
+                if !is_started(f, *unit) || !counts || span.start > at.start {
+                    return None;
+                }
+                send.get_or_insert(*span);
+            }
+            // A receive elsewhere, or before, and whoever else has the channel, may take what is sent.
+            Use::Receive | Use::ReceiveInSelect | Use::Range if *unit == v.unit && span.start > at.start => {}
+            Use::Close | Use::Look => {}
+            _ => return None,
+        }
+    }
+    send.map(|s| (s, at))
 }
 
 fn is_started(f: &Function<'_>, unit: usize) -> bool {

@@ -34,16 +34,17 @@ impl Rule for ServerNoTimeout {
                 );
             }
         }
-        let set = ["ReadTimeout", "ReadHeaderTimeout"].iter().any(|t| super::client_no_timeout::is_set_later(case, t));
-        if set {
-            return;
-        }
         let untimed = |e: &Expr<'_>| {
             matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Server", .. }), elements)
                 if !elements.iter().any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("ReadTimeout" | "ReadHeaderTimeout")))))
         };
         const SENTENCE: &str = "this server has neither ReadTimeout nor ReadHeaderTimeout: a client that sends nothing keeps a goroutine for ever";
-        for (at, span) in super::client_no_timeout::composites(case, &untimed) {
+        for (at, span, holder) in super::client_no_timeout::composites(case, &untimed) {
+            if super::client_no_timeout::is_set_on(case, holder, &["ReadTimeout", "ReadHeaderTimeout"])
+                || super::client_no_timeout::is_given_to_options(case, holder)
+            {
+                continue;
+            }
             match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),

@@ -33,6 +33,9 @@ impl Rule for SliceKept {
                         return;
                     }
                     for (target, value) in l.iter().zip(r) {
+                        piece(case, id, f, target, value, out);
+                    }
+                    for (target, value) in l.iter().zip(r) {
                         let Some(place) = long(case.pkg, f, target) else { continue };
                         for part in parts(f, value) {
                             one(case, id, f, target, part, place, out);
@@ -63,6 +66,87 @@ fn parts<'a>(f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
             }
         }
         _ => Vec::new(),
+    }
+}
+
+/// A field, a line or another piece that functions of `strings` and `bytes` cut out of what was read whole,
+/// as a key or a value of something that lives on.
+fn piece<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &'a Expr<'a>, value: &'a Expr<'a>, out: &mut Out) {
+    let Some(place) = long(case.pkg, f, target).filter(|_| !runs_at_start(f)) else { return };
+    let key = if let ExprKind::Index(_, key) = &target.kind { Some(&**key) } else { None };
+    let appended = value.call().filter(|c| c.fun.ident() == Some("append") && !c.spread);
+    let values: Vec<&'a Expr<'a>> = match appended {
+        Some(call) => call.args.iter().skip(1).collect(),
+        None => vec![value],
+    };
+    for part in key.into_iter().chain(values) {
+        if matches!(part.kind, ExprKind::Slice(..)) {
+            continue;
+        }
+        if let Some(whole) = cut_from(case, f, part, false, MAX_CUTS) {
+            out.found(
+                id,
+                part.span,
+                format!(
+                    "`{}` is a piece of `{whole}`, which was read whole, and is kept in {}: as long as it is there, all of it stays in memory",
+                    case.text(f, part.span),
+                    place.words()
+                ),
+            );
+        }
+    }
+}
+
+/// Cuts that are followed from a piece to the whole.
+const MAX_CUTS: u32 = 6;
+
+/// What was read whole and an expression is a piece of, through functions that cut and copy nothing.
+fn cut_from<'a>(case: &Case<'a>, f: &'a Function<'a>, e: &'a Expr<'a>, cut: bool, steps: u32) -> Option<String> {
+    let steps = steps.checked_sub(1)?;
+    match &e.kind {
+        ExprKind::Ident(_) => {
+            let v = f.scope.var(e).and_then(|v| f.scope.vars.get(v)).filter(|v| v.assigned.is_empty())?;
+            match v.init {
+                Init::Value(made, 0) if cut && reads_whole(case, f, made) => Some(v.name.to_owned()),
+                Init::Value(made, n) if n < 2 => cut_from(case, f, made, cut, steps),
+                Init::RangeValue(over) => cut_from(case, f, over, cut, steps),
+                _ => None,
+            }
+        }
+        ExprKind::Index(x, _) => cut_from(case, f, x, cut, steps),
+        ExprKind::Slice(x, _) => cut_from(case, f, x, true, steps),
+        ExprKind::Call(call) => match (case.pkg.callee(f, &call.fun), call.args.first()) {
+            (
+                Callee::Package(
+                    "strings" | "bytes",
+                    "Split" | "SplitN" | "SplitAfter" | "SplitSeq" | "Fields" | "FieldsFunc" | "Cut" | "CutPrefix"
+                    | "CutSuffix" | "TrimPrefix" | "TrimSuffix" | "Lines",
+                ),
+                Some(whole),
+            ) => cut_from(case, f, whole, true, steps),
+            // Little is cut off: alone it is no reason.
+            (Callee::Package("strings" | "bytes", "TrimSpace" | "Trim" | "TrimRight" | "TrimLeft"), Some(whole)) => {
+                cut_from(case, f, whole, cut, steps)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether an expression is a whole file or stream, as bytes or as a string of them.
+fn reads_whole<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
+    let Some(call) = e.call() else { return false };
+    match (case.pkg.callee(f, &call.fun), call.args.first()) {
+        (Callee::Package("os" | "io" | "io/ioutil", "ReadFile" | "ReadAll"), _) => true,
+        (Callee::Conversion("string"), Some(bytes)) => {
+            let made = f.scope.var(bytes).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+            matches!(made, Some(Init::Value(inner, 0)) if inner.call().is_some_and(|c| matches!(
+                case.pkg.callee(f, &c.fun),
+                Callee::Package("os" | "io" | "io/ioutil", "ReadFile" | "ReadAll")
+            )))
+        }
+        _ => false,
     }
 }
 
@@ -107,7 +191,8 @@ fn one<'a>(
         _ => from_outside(case, f, var.init),
     };
     // A reader that moves on through its input keeps the rest of it and nothing else.
-    let moves_on = end.is_none() && matches!(place, Long::Field(..)) && target.selector().is_some();
+    let from_end = start.as_ref().is_some_and(|s| case.file(f).at(s.span).starts_with("len("));
+    let moves_on = end.is_none() && !from_end && matches!(place, Long::Field(..)) && target.selector().is_some();
     let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of))
         && !matches!(target.kind, ExprKind::Index(..));
     if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
@@ -145,6 +230,11 @@ fn runs_at_start(f: &Function<'_>) -> bool {
     f.receiver_type().is_none() && matches!(f.decl.name.name, "init" | "main")
 }
 
+fn is_pool(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    ["pool", "alloc", "getbuf", "newbuf", "arena"].iter().any(|w| lower.contains(w))
+}
+
 /// Whether a local is what somebody read or built: of a literal the text tells how large it is.
 fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
     match init {
@@ -155,6 +245,12 @@ fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
                 }
                 Callee::Builtin(_) => false,
                 Callee::Package("bytes" | "slices" | "strings", "Clone" | "Repeat") => true,
+                // A buffer of a pool is as large as was asked for, and goes back there.
+                Callee::Local(_) | Callee::Method(..) | Callee::Field(_) | Callee::Unknown(_)
+                    if is_pool(case.file(f).at(call.fun.span)) =>
+                {
+                    false
+                }
                 _ => true,
             },
             ExprKind::Convert(..) | ExprKind::Index(..) => true,

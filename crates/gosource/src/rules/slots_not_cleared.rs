@@ -48,7 +48,9 @@ impl Rule for SlotsNotCleared {
                             s.span,
                             format!("{how}, and the array under {} still points to it", place.words()),
                         );
-                        if how.starts_with("all") {
+                        // The slots before the front go with the array, at the next growth or when all was
+                        // read.
+                        if how.starts_with("all") || how.contains("first") {
                             found.level = Level::Hint;
                         }
                     }
@@ -66,6 +68,8 @@ fn cut<'a>(case: &Case<'a>, f: &Function<'a>, value: &Expr<'a>, text: &str) -> O
             (None, Some(end)) if matches!(end.kind, ExprKind::Lit(_, "0")) => {
                 Some("all elements are cut off and stay until they are overwritten")
             }
+            // `s[:len(s)+1]` takes a slot again that was cut off before.
+            (None, Some(end)) if matches!(end.kind, ExprKind::Binary("+", _)) => None,
             (None, Some(_)) => Some("the last element is cut off"),
             (Some(_), None) => Some("the first element is cut off"),
             _ => None,

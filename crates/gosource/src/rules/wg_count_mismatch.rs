@@ -3,10 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::groups::{GroupCall, Op, group_calls};
-use crate::meaning::loops::loops_in;
-use crate::syntax::ast::{ExprKind, LitKind, Span, Stmt, StmtKind};
+use crate::meaning::loops::{loops_in, rounds};
+use crate::syntax::ast::{Expr, ExprKind, For, ForHead, LitKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Function, Role, VarId, VarKind};
+use crate::syntax::{FnId, Function, Role, VarId, VarKind};
 
 /// The rule.
 pub(super) struct WgCountMismatch;
@@ -29,12 +29,40 @@ impl Rule for WgCountMismatch {
             let mut keys: Vec<&str> = calls.iter().map(|c| c.key).collect();
             keys.sort_unstable();
             keys.dedup();
+            by_value(case, id, f, &calls, out);
             for key in keys {
                 let of: Vec<&GroupCall<'_>> = calls.iter().filter(|c| c.key == key).collect();
                 if let Some((span, sentence)) = mismatch(case, f, key, &of) {
                     out.found(id, span, sentence);
                 }
             }
+        }
+    }
+}
+
+/// A group that is a parameter and no pointer: Done on it counts down a copy, and whoever waits for the other
+/// one waits for ever.
+fn by_value<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, calls: &[GroupCall<'a>], out: &mut Out) {
+    for call in calls.iter().filter(|c| c.op == Op::Done) {
+        let var = f.scope.var(call.group).and_then(|v| f.scope.vars.get(v));
+        let Some(var) = var.filter(|v| v.kind == VarKind::Param) else { continue };
+        // Where the copy is waited for too, it is a group of its own.
+        let own = calls.iter().any(|c| c.op == Op::Wait && c.key == call.key);
+        if own || !var.ty.is_some_and(|t| t.name() == Some(("sync", "WaitGroup")) && !matches!(t, Type::Pointer(_))) {
+            continue;
+        }
+        let key = call.key;
+        let found = out.found(
+            id,
+            call.site.expr.span,
+            format!("`{key}` is a copy of the group that the caller waits for: this Done does not count there"),
+        );
+        found.why = Some("the parameter is a sync.WaitGroup and no pointer to one".into());
+        found.cure = Some("Take a *sync.WaitGroup.".into());
+        found.related.push((f.file, var.span, "the copy".into()));
+        let handed = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).next();
+        if let Some((edge, g)) = handed.and_then(|e| case.pkg.funcs.get(e.caller).map(|g| (e, g))) {
+            found.related.push((g.file, edge.call.span, "copied here".into()));
         }
     }
 }
@@ -106,6 +134,25 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
                 "`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"
             ),
         )),
+        // `Add(3)` before a loop of two rounds.
+        (Some(said), Some(go)) if !add.site.in_loop && starts == 0 && dones.len() == 1 => {
+            let u = f.scope.units.get(add.site.unit)?;
+            let mut around = loops_in(u.body).into_iter().filter(|(_, _, l)| l.body.span.contains(go));
+            let l = around.next()?.2;
+            let rounds = rounds(case.pkg, f, l)?;
+            if around.next().is_some() || rounds == said || skips(&l.body.stmts, go).is_some() {
+                return None;
+            }
+            let ends = if said > rounds {
+                format!("`{key}.Wait` waits for ever")
+            } else {
+                "the counter goes below zero, which panics".into()
+            };
+            Some((
+                add.site.expr.span,
+                format!("`{key}` counts {said}, and the loop starts {rounds} goroutines that call Done: {ends}"),
+            ))
+        }
         (Some(_), None) if add.site.in_loop && starts == 1 => Some((
             add.site.expr.span,
             format!(
@@ -115,7 +162,28 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
         // `Add(len(xs))`, and a round that may start none.
         (None, Some(go)) if !add.site.in_loop => {
             let u = f.scope.units.get(add.site.unit)?;
-            let l = loops_in(u.body).into_iter().find(|(_, _, l)| l.body.span.contains(go))?.2;
+            let mut around = loops_in(u.body).into_iter().filter(|(_, _, l)| l.body.span.contains(go));
+            let l = around.next()?.2;
+            if around.next().is_none()
+                && starts == 0
+                && dones.len() == 1
+                && let Some(more) = beside_length(case, f, amount, l)
+            {
+                let ends = if more > 0 {
+                    format!("`{key}.Wait` waits for ever")
+                } else {
+                    "the counter goes below zero, which panics".into()
+                };
+                return Some((
+                    add.site.expr.span,
+                    format!(
+                        "`{}` counts {} {} than the loop has rounds, and each round has one Done: {ends}",
+                        case.text(f, add.site.expr.span),
+                        more.unsigned_abs(),
+                        if more > 0 { "more" } else { "less" }
+                    ),
+                ));
+            }
             let skipped = skips(&l.body.stmts, go)?;
             Some((
                 skipped,
@@ -127,6 +195,20 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
         }
         _ => None,
     }
+}
+
+/// How many `len(xs) + 1` counts more than a loop over `xs` has rounds, where that is a number and not zero.
+fn beside_length<'a>(case: &Case<'a>, f: &Function<'a>, amount: &Expr<'a>, l: &For<'a>) -> Option<i64> {
+    let ExprKind::Binary(op @ ("+" | "-"), operands) = &amount.kind else { return None };
+    let [length, ExprKind::Lit(LitKind::Number, text)] = [operands.first()?, operands.get(1)?].map(|o| &o.kind) else {
+        return None;
+    };
+    let ExprKind::Call(length) = length else { return None };
+    let ForHead::Range { over, .. } = &l.head else { return None };
+    let over_it = length.fun.ident() == Some("len")
+        && length.args.first().is_some_and(|a| case.file(f).at(a.span) == case.file(f).at(over.span));
+    let more: i64 = text.parse().ok().filter(|n| *n > 0 && *n < 1000 && operands.len() == 2 && over_it)?;
+    Some(if *op == "+" { more } else { -more })
 }
 
 /// A statement before the start that leaves the round, or that starts only on a condition.

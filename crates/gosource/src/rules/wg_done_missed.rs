@@ -2,6 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::meaning::groups::{GroupCall, Op, group_calls};
 use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind, Type};
@@ -107,6 +108,8 @@ fn may_panic<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, befo
             },
             ExprKind::Call(call) => match case.pkg.callee(f, &call.fun) {
                 Callee::Builtin("panic") => Some("a panic".to_owned()),
+                // What ends a context does not panic.
+                Callee::Variable(_) | Callee::Field(_) if last_name(&call.fun).starts_with("cancel") => None,
                 Callee::Variable(_) | Callee::Field(_) => {
                     Some(format!("the callback `{}`", case.text(f, call.fun.span)))
                 }

@@ -1,8 +1,8 @@
 //! Who calls whom within a package, which functions requests come in by, and which many goroutines run.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::ast::{Call, Expr, Signature, StmtKind, Type};
+use super::ast::{Call, Expr, ExprKind, LitKind, Signature, StmtKind, Type};
 use super::infer::Callee;
 use super::package::{FnId, Function, Package};
 use super::scope::Role;
@@ -60,6 +60,10 @@ pub enum Heat {
     Request,
     /// It is a gRPC method.
     Rpc,
+    /// It is given to a router with a path, whatever it takes.
+    Routed,
+    /// It is an exported method of a service and takes a context first.
+    Service,
     /// It is started as a goroutine in a loop.
     Many,
     /// A function that runs often calls it, through this many calls.
@@ -148,11 +152,16 @@ impl<'a> Calls<'a> {
 
     fn heat(&mut self, pkg: &Package<'a>) {
         let mut next = Vec::new();
+        let routed = self.routed(pkg);
         for (id, f) in pkg.funcs.iter().enumerate() {
             let heat = if is_handler(&f.decl.sig) {
                 Some(Heat::Request)
             } else if is_rpc(pkg, f) {
                 Some(Heat::Rpc)
+            } else if routed.contains(&id) {
+                Some(Heat::Routed)
+            } else if is_service(f) {
+                Some(Heat::Service)
             } else {
                 let many = self.to.get(&id).into_iter().flatten().filter_map(|n| self.edges.get(*n));
                 many.clone().any(|e| e.starts && e.in_loop).then_some(Heat::Many)
@@ -192,6 +201,47 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// Functions and methods of this package that stand, as values, in a call like `g.GET("/path",
+    /// wrap(s.list))`.
+    fn routed(&self, pkg: &Package<'a>) -> FxHashSet<FnId> {
+        let mut out = FxHashSet::default();
+        for (id, site) in self.sites.iter().enumerate().flat_map(|(id, sites)| sites.iter().map(move |s| (id, s))) {
+            let Some((f, (_, name))) = pkg.funcs.get(id).zip(site.call.fun.selector()) else { continue };
+            let path = site.call.args.first().is_some_and(|a| {
+                matches!(a.kind, ExprKind::Lit(LitKind::String, text)
+                    if text.get(1..).is_some_and(|t| t.starts_with('/')) || text.contains(" /"))
+            });
+            if !path || !is_router_method(name) {
+                continue;
+            }
+            for argument in site.call.args.iter().skip(1) {
+                visit::expr(argument, &mut |node| {
+                    if let Node::Expr(e) = node {
+                        match &e.kind {
+                            ExprKind::FuncLit(_) => return false,
+                            ExprKind::Ident(_) | ExprKind::Selector(..) => {
+                                if let Callee::Local(callee) = pkg.callee(f, e) {
+                                    out.insert(callee);
+                                }
+                            }
+                            // What is called here and now is not what is given.
+                            ExprKind::Call(call) => {
+                                out.extend(call.args.iter().filter_map(|a| match pkg.callee(f, a) {
+                                    Callee::Local(callee) => Some(callee),
+                                    _ => None,
+                                }))
+                            }
+                            _ => {}
+                        }
+                        return !matches!(e.kind, ExprKind::Call(_));
+                    }
+                    true
+                });
+            }
+        }
+        out
+    }
+
     fn warm(&mut self, callee: FnId, by: FnId, far: u32, next: &mut Vec<(FnId, u32)>) {
         if let std::collections::hash_map::Entry::Vacant(slot) = self.hot.entry(callee) {
             slot.insert(Heat::Called(by, far));
@@ -210,7 +260,7 @@ impl<'a> Calls<'a> {
     #[must_use]
     pub fn handles(&self, pkg: &Package<'a>, id: FnId, unit: usize) -> bool {
         let Some(f) = pkg.funcs.get(id) else { return false };
-        matches!(self.hot.get(&id), Some(Heat::Request | Heat::Rpc))
+        matches!(self.hot.get(&id), Some(Heat::Request | Heat::Rpc | Heat::Routed))
             || self.handler_units.iter().any(|(h, u)| *h == id && f.scope.is_within(unit, *u))
     }
 
@@ -222,6 +272,8 @@ impl<'a> Calls<'a> {
             match self.hot.get(&at) {
                 Some(Heat::Request) => return Some((at, "handles requests")),
                 Some(Heat::Rpc) => return Some((at, "is a gRPC method")),
+                Some(Heat::Routed) => return Some((at, "is what a route leads to")),
+                Some(Heat::Service) => return Some((at, "takes a context as what serves requests does")),
                 Some(Heat::Many) => return Some((at, "is run by many goroutines")),
                 Some(Heat::Called(by, _)) => at = *by,
                 None => break,
@@ -257,6 +309,74 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
     }
 }
 
+/// Methods of routers that take a path and what answers there.
+fn is_router_method(name: &str) -> bool {
+    matches!(
+        name,
+        "GET"
+            | "POST"
+            | "PUT"
+            | "PATCH"
+            | "DELETE"
+            | "HEAD"
+            | "OPTIONS"
+            | "Any"
+            | "All"
+            | "Get"
+            | "Post"
+            | "Put"
+            | "Patch"
+            | "Delete"
+            | "Handle"
+            | "HandleFunc"
+            | "Method"
+            | "MethodFunc"
+            | "Route"
+    )
+}
+
+/// Whether it is an exported method of a type named a service, that takes a context first: what handlers of
+/// other packages call. Those that are named after a start, an end or a round of work are not.
+fn is_service(f: &Function<'_>) -> bool {
+    let Some(receiver) = f.receiver_type().map(str::to_lowercase) else { return false };
+    let kinds = ["service", "svc", "logic", "usecase", "handler", "controller", "resolver"];
+    let name = f.decl.name.name;
+    let begins = [
+        "Run",
+        "Start",
+        "Stop",
+        "Close",
+        "Shutdown",
+        "Serve",
+        "Load",
+        "Reload",
+        "Refresh",
+        "Init",
+        "Watch",
+        "Sync",
+        "Update",
+        "Rebuild",
+        "Build",
+        "Warm",
+        "Register",
+        "Subscribe",
+        "Listen",
+        "Loop",
+        "Apply",
+        "Configure",
+        "Reset",
+        "Migrate",
+        "Setup",
+        "Provision",
+        "On",
+    ];
+    name.starts_with(char::is_uppercase)
+        && kinds.iter().any(|k| receiver.ends_with(k))
+        && !begins.iter().any(|b| name.starts_with(b))
+        && f.decl.sig.params.first().is_some_and(|p| p.ty.is("context", "Context"))
+        && (f.decl.sig.params.len() > 1 || f.decl.sig.results.len() > 1)
+}
+
 /// Whether it is a method `(context.Context, *pb.XRequest) (*pb.XReply, error)`, or one of streams, of a
 /// server.
 fn is_rpc<'a>(pkg: &Package<'a>, f: &Function<'a>) -> bool {
@@ -264,12 +384,10 @@ fn is_rpc<'a>(pkg: &Package<'a>, f: &Function<'a>) -> bool {
         return false;
     }
     let sig = &f.decl.sig;
-    let ends = |ty: &Type<'_>, ends: &[&str]| {
-        ty.name().is_some_and(|(path, name)| !path.is_empty() && ends.iter().any(|e| name.ends_with(e)))
-    };
+    let ends = |ty: &Type<'_>, ends: &[&str]| ty.name().is_some_and(|(_, name)| ends.iter().any(|e| name.ends_with(e)));
     let unary = matches!((sig.params.as_slice(), sig.results.as_slice()), ([ctx, req], [reply, err])
         if ctx.ty.is("context", "Context") && ends(&req.ty, &["Request", "Req"])
-            && ends(&reply.ty, &["Response", "Resp", "Reply", "Res"]) && err.ty.is("", "error")
+            && ends(&reply.ty, &["Response", "Resp", "Reply", "Res", "Rsp"]) && err.ty.is("", "error")
             && matches!(req.ty, Type::Pointer(_)) && matches!(reply.ty, Type::Pointer(_)));
     if !unary {
         return false;

@@ -1,5 +1,5 @@
-//! The helper, run. Whatever fails is a gap that is said, and nothing else: without types everything works as
-//! far as text goes.
+//! The program that prints types, run. Whatever fails is a gap that is said, and nothing else: without types
+//! everything works as far as text goes.
 
 use std::fs;
 use std::io::{BufReader, Read as _};
@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use super::facts::TypeFacts;
 use crate::escapes::Ask;
 
-const HELPER: &str = include_str!("helper/main.go");
+const PRINTER: &str = include_str!("type_printer/main.go");
 /// Go 1.18 has generics in `go/types`; nothing newer is used.
-const MODULE: &str = "module lastgasp.invalid/helper\n\ngo 1.18\n";
+const MODULE: &str = "module lastgasp.invalid/typeprinter\n\ngo 1.18\n";
 const FIELDS: &str = "-json=ImportPath,Name,Dir,Export,DepOnly,Standard,GoFiles,CgoFiles,ImportMap";
 /// Bytes of an error that are kept.
 const SAID: u64 = 4096;
@@ -27,8 +27,8 @@ pub struct Answer {
     pub gaps: Vec<String>,
 }
 
-/// Asks for the types of packages. It compiles what they import, for its export data, and runs the helper; it
-/// runs nothing of theirs.
+/// Asks for the types of packages. It compiles what they import, for its export data, and runs that program;
+/// it runs nothing of theirs.
 #[must_use]
 pub fn types_of(whom: &Ask, folder: &Path) -> Answer {
     let mut answer = Answer { version: whom.version(), ..Answer::default() };
@@ -57,8 +57,8 @@ pub fn types_of(whom: &Ask, folder: &Path) -> Answer {
 
 fn ask(whom: &Ask, folder: &Path, answer: &mut Answer) -> Result<(), String> {
     let io = |what: &str, e: std::io::Error| format!("{what}: {e}");
-    fs::write(folder.join("main.go"), HELPER).map_err(|e| io("writing the helper", e))?;
-    fs::write(folder.join("go.mod"), MODULE).map_err(|e| io("writing the helper", e))?;
+    fs::write(folder.join("main.go"), PRINTER).map_err(|e| io("writing the program that prints types", e))?;
+    fs::write(folder.join("go.mod"), MODULE).map_err(|e| io("writing the program that prints types", e))?;
     let list = folder.join("list.json");
     let file = fs::File::create(&list).map_err(|e| io("writing the list of packages", e))?;
     let patterns = if whom.patterns.is_empty() { vec![".".to_owned()] } else { whom.patterns.clone() };
@@ -69,14 +69,14 @@ fn ask(whom: &Ask, folder: &Path, answer: &mut Answer) -> Result<(), String> {
     if fs::metadata(&list).map_or(0, |m| m.len()) == 0 {
         return Err(said.unwrap_or_else(|| "go list says nothing".to_owned()));
     }
-    let helper = built(whom, folder, &answer.version)?;
-    let mut child = Command::new(&helper)
+    let program = built(whom, folder, &answer.version)?;
+    let mut child = Command::new(&program)
         .arg(&list)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| io("running the helper", e))?;
+        .map_err(|e| io("running the program that prints types", e))?;
     let errors = child.stderr.take().map(|err| std::thread::spawn(move || words(err)));
     if let Some(out) = child.stdout.take() {
         answer.facts = TypeFacts::read(BufReader::with_capacity(1 << 16, out));
@@ -84,16 +84,16 @@ fn ask(whom: &Ask, folder: &Path, answer: &mut Answer) -> Result<(), String> {
     let failed = !child.wait().is_ok_and(|s| s.success());
     let said = errors.and_then(|e| e.join().ok()).flatten();
     if failed && !answer.facts.is_cut {
-        return Err(format!("the helper failed: {}", said.unwrap_or_default()));
+        return Err(format!("the program that prints types failed: {}", said.unwrap_or_default()));
     }
     Ok(())
 }
 
-/// Builds the helper, by the toolchain whose export data it has to read.
+/// Builds that program, by the toolchain whose export data it has to read.
 fn built(whom: &Ask, folder: &Path, version: &str) -> Result<PathBuf, String> {
-    let helper = folder.join("helper");
+    let program = folder.join("typeprinter");
     let mut command = Ask { go: whom.go.clone(), dir: folder.to_owned(), ..Ask::default() }.command();
-    command.args(["build", "-o"]).arg(&helper).arg(".");
+    command.args(["build", "-o"]).arg(&program).arg(".");
     command
         .env("GOWORK", "off")
         .env("GOFLAGS", "-mod=mod")
@@ -105,9 +105,9 @@ fn built(whom: &Ask, folder: &Path, version: &str) -> Result<PathBuf, String> {
         command.env("GOTOOLCHAIN", version);
     }
     match run(command.stdout(Stdio::null()))? {
-        Some(said) if !helper.is_file() => Err(format!("the helper was not built: {said}")),
-        None if !helper.is_file() => Err("the helper was not built".to_owned()),
-        _ => Ok(helper),
+        Some(said) if !program.is_file() => Err(format!("the program that prints types was not built: {said}")),
+        None if !program.is_file() => Err("the program that prints types was not built".to_owned()),
+        _ => Ok(program),
     }
 }
 

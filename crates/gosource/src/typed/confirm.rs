@@ -29,6 +29,10 @@ pub struct Judged {
 enum Takes {
     /// A call of one of these, or of a method of them: a prefix of what it resolves to.
     Call(&'static [&'static str]),
+    /// A call of something of these names, which is one of these. A place where nothing of that name is
+    /// called says nothing: what waits under a lock, or takes it again within, stands elsewhere than the
+    /// lock.
+    Named(&'static [&'static str], &'static [&'static str]),
     /// A call with a result of such a type.
     Result(&'static [&'static str]),
     /// A literal of such a type, or a call of one of these.
@@ -61,7 +65,15 @@ fn takes(code: &str) -> Option<Takes> {
             &["net/http.Server"],
             &["net/http.ListenAndServe", "net/http.Serve", "(*net/http.Server)."],
         ),
-        "dial-no-timeout" => Takes::Call(&["net.Dial", "(*net.Dialer).", "crypto/tls.Dial"]),
+        "dial-no-timeout" => Takes::Call(&[
+            "net.Dial",
+            "(*net.Dialer).",
+            "crypto/tls.Dial",
+            "net/rpc.Dial",
+            "net/rpc/jsonrpc.Dial",
+            "net/smtp.",
+            "google.golang.org/grpc.Dial",
+        ]),
         "request-no-context" => Takes::Call(&[
             "net/http.NewRequest",
             "net/http.Get",
@@ -70,9 +82,19 @@ fn takes(code: &str) -> Option<Takes> {
             "(*net/http.Client).",
             "(*database/sql.",
         ]),
-        "context-not-handed-on" => Takes::Call(&["context.Background", "context.TODO"]),
+        "context-not-handed-on" => Takes::Call(&[
+            "context.Background",
+            "context.TODO",
+            "net/http.NewRequest",
+            "net/http.Get",
+            "net/http.Post",
+            "net/http.Head",
+            "os/exec.Command",
+            "net.Dial",
+            "(*database/sql.",
+        ]),
         "lock-not-released" | "lock-order" | "locked-again" | "unlock-of-another" | "lock-held-across-wait" => {
-            Takes::Call(LOCKS)
+            Takes::Named(&["Lock", "RLock", "Unlock", "RUnlock", "TryLock", "TryRLock"], LOCKS)
         }
         "wg-add-inside" | "wg-count-mismatch" | "wg-done-missed" => Takes::Call(GROUPS),
         "ticker-not-stopped" => Takes::Call(&["time.NewTicker", "time.Tick"]),
@@ -107,6 +129,12 @@ pub fn judge(code: &str, facts: &TypeFacts, file: &str, first: u32, last: u32) -
     };
     match takes {
         Takes::Call(with) => calls(&|f| begins(&f.what, with) || f.targets.iter().any(|t| begins(t, with))),
+        Takes::Named(names, with) => {
+            let of_name = |what: &str| what.rsplit('.').next().is_some_and(|n| names.contains(&n));
+            let named = of("call").into_iter().any(|f| of_name(&f.what) || f.targets.iter().any(|t| of_name(t)));
+            let fits = |f: &TypeFact| begins(&f.what, with) || f.targets.iter().any(|t| begins(t, with));
+            if named { calls(&fits) } else { Verdict::Silent }
+        }
         Takes::Result(types) => calls(&|f| f.results.iter().any(|r| types.contains(&r.as_str()))),
         Takes::LiteralOrCall(types, with) => {
             if of("literal").iter().any(|l| types.contains(&l.what.trim_start_matches('*'))) {

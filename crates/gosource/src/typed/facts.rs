@@ -1,5 +1,5 @@
-//! What the helper says, by file and line. Its lines are as foreign as any: bounded, and what is no fact is
-//! left out.
+//! What the program that prints types says, by file and line. Its lines are as foreign as any: bounded, and
+//! what is no fact is left out.
 
 use std::io::{BufRead, Read as _};
 

@@ -1,7 +1,7 @@
 //! Types, asked of the user's own toolchain: what each call resolves to, what is ranged over, stored into,
 //! sent. With that a finding that was read off the text is sure, or was a mistake and goes.
 //!
-//! - `helper/main.go`: a program of Go's standard library alone, which this binary carries.
+//! - `type_printer/main.go`: a program of Go's standard library alone, which this binary carries.
 //! - `ask`: it is written into a folder of its own and run by the toolchain that compiled the packages.
 //! - `facts`: what it says, bounded. `confirm`: findings held against it.
 

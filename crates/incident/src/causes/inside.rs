@@ -13,6 +13,10 @@ use crate::order::Relation;
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
 const LEAKED: u64 = 64;
 const LEAKED_PART: f64 = 0.5;
+/// From here on a capture's own verdict counts as sure.
+const SURE: f64 = 0.75;
+/// Goroutines that wait must be so many times as many as the balancer counts in flight to be of no call.
+const OF_NO_CALL: f64 = 4.0;
 /// Growth over less than this is no slow leak; over more than that it may be.
 const FAST_MS: i64 = 30_000;
 const SLOW_MS: i64 = 180_000;
@@ -29,7 +33,8 @@ pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
 
 /// Whether files in memory (tmpfs) fill its group.
 pub(super) fn fills_files(c: &CaptureSummary) -> bool {
-    c.finding("others-in-group").is_some_and(|f| f.title.contains("files in memory"))
+    c.finding("others-in-group")
+        .is_some_and(|f| f.title.contains("files in memory") || f.sentence.contains("files in a tmpfs"))
 }
 
 fn against_jump(scene: &Scene<'_>, cause: &mut Cause) {
@@ -117,12 +122,14 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
 }
 
 fn leak(scene: &Scene<'_>) -> Option<Cause> {
-    let alive = scene.part(|c| c.how == "stays-alive");
+    let alive = scene.part_that_know(|c| c.how == "stays-alive");
+    let told_alive = scene.captures.iter().filter(|c| c.how == "stays-alive").filter_map(|c| c.verdict());
+    let alive_sure = told_alive.map(|v| v.confidence).fold(0.0, f64::max);
     let (sure, grows) = scene.finding("collection-only-grows");
     let (held_sure, held) = scene.finding("one-root-holds-most");
     let retained = scene.finding("slice-retention");
-    let leaks =
-        scene.part(|c| c.verdict().is_some_and(|f| f.title.contains("leak") || f.title.contains("stays alive")));
+    let leaks = scene
+        .part_that_know(|c| c.verdict().is_some_and(|f| f.title.contains("leak") || f.title.contains("stays alive")));
     if alive <= 0.0 && grows <= 0.0 && leaks <= 0.0 {
         return None;
     }
@@ -132,7 +139,11 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         .filter_map(|c| c.finding("collection-only-grows").or_else(|| c.finding("one-root-holds-most")))
         .next();
     let (function, _) = scene.culprit();
-    let key = owner.map_or_else(|| function.clone(), |f| f.subject.clone());
+    let caller = scene.best.map_or("", |c| c.growth.caller.as_str());
+    // An offset in a stripped binary is nobody's name: the code that fills it is.
+    let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
+    let code = if caller.is_empty() { function.as_str() } else { caller };
+    let key = owner.filter(is_named).map_or_else(|| code.to_owned(), |f| f.subject.clone());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -140,6 +151,10 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
             FITS * 1.5 * alive.max(leaks),
             format!("what was allocated stays alive in {} of the captures", percent(alive.max(leaks))),
         );
+    }
+    if alive_sure >= SURE {
+        let text = format!("collections ran meanwhile and found it alive (a capture is {} sure)", percent(alive_sure));
+        cause.term("found alive", FITS * alive, text);
     }
     if grows > 0.0 {
         cause.term("only grows", FINDING / 2.0 * sure.max(0.5) * grows, said(scene, &["collection-only-grows"]));
@@ -165,7 +180,7 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         let text = format!("memory grew for {}", seconds(ms / 1e3));
         if ms >= SLOW_MS as f64 {
             cause.term("pace", FITS, text);
-        } else if ms <= FAST_MS as f64 {
+        } else if ms <= FAST_MS as f64 && alive_sure < SURE {
             cause.term("pace", -FITS / 2.0, text);
         }
     }
@@ -175,32 +190,37 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         _ => {}
     }
     against_jump(scene, &mut cause);
-    if scene.part(leaks_goroutines) > 0.5 {
+    if scene.part_that_know(leaks_goroutines) > 0.5 {
         cause.term("goroutines", FINDS_OTHER, "goroutines that nothing will wake hold it");
     }
     let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
     cause.decisive = !at_once
         && scene.jump_of_the_growth().is_none()
-        && ((grows > 0.5 && sure >= 0.6) || (held > 0.5 && by_variable && held_sure >= 0.6));
+        && ((alive > 0.5 && alive_sure >= SURE)
+            || (grows > 0.5 && sure >= 0.6)
+            || (held > 0.5 && by_variable && held_sure >= 0.6));
+    let by = if caller.is_empty() || caller == function { String::new() } else { format!(", called from {caller}") };
     cause.sentence = match owner {
         Some(f) if !function.is_empty() && !f.sentence.contains(&function) => {
-            format!("{}; it is allocated in {function}", f.sentence.trim_end_matches('.'))
+            format!("{}; it is allocated in {function}{by}", f.sentence.trim_end_matches('.'))
         }
         Some(f) => f.sentence.clone(),
-        None => format!("what {function} allocates is never let go"),
+        None => format!("what {function}{by} allocates is never let go"),
     };
     cause.undo = "restart instances one by one to gain time; then fix what keeps it".into();
     Some(cause)
 }
 
 fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
-    let leaked = scene.part(leaks_goroutines);
+    let leaked = scene.part_that_know(leaks_goroutines);
     let (sure, grown) = scene.finding("goroutine-growth");
-    let waits = scene.part(|c| c.verdict().is_some_and(|f| f.code == "waiting-calls"));
+    let (waits_sure, waits) = scene.verdict("waiting-calls");
     if leaked <= 0.0 && grown <= 0.0 && waits <= 0.0 {
         return None;
     }
     let of = |c: &&&CaptureSummary| leaks_goroutines(c) || c.finding("goroutine-growth").is_some();
+    let held = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most"));
+    let held = held.into_iter().find(|f| f.sentence.contains("goroutines in"));
     let subject = scene.captures.iter().find(of).and_then(|c| {
         let goroutine_codes = |f: &&crate::evidence::FindingSummary| {
             !f.code.contains("heap")
@@ -208,10 +228,11 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
                 && !f.code.contains("holds-most")
                 && f.subject != "-"
                 && !f.code.starts_with("collection")
+                && f.code != "waiting-calls"
         };
         c.findings.iter().find(goroutine_codes)
     });
-    let key = subject.map_or_else(|| scene.culprit().0, |f| f.subject.clone());
+    let key = subject.or(held).map_or_else(|| scene.culprit().0, |f| f.subject.clone());
     let mut cause = Cause::new(Kind::GoroutineLeak, key, BASE_OTHER);
     if leaked > 0.0 {
         let n = scene.captures.iter().map(|c| c.goroutines.leaked).max().unwrap_or(0);
@@ -225,7 +246,21 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("captures", FITS * 1.5 * sure.max(0.4) * grown, said(scene, &["goroutine-growth"]));
     }
     if leaked <= 0.0 && waits > 0.0 {
-        cause.term("waiting", FITS / 2.0 * waits, "goroutines wait, and hold what grew");
+        cause.term("waiting", FITS * 1.4 * waits, "goroutines wait, and hold what grew");
+    }
+    // Where somebody counts calls: those who wait for a dependency are calls in flight, those who leaked are
+    // of none.
+    let waiting = scene.best.map_or(0, |c| c.calls.waiting.max(c.goroutines.leaked)) as f64;
+    let in_flight = scene.series("in flight").and_then(|o| o.levels).map(|(a, b)| a.max(b));
+    if let Some(calls) = in_flight.filter(|_| waiting >= LEAKED as f64) {
+        let of_no_call = waiting > calls.max(1.0) * OF_NO_CALL;
+        let text =
+            format!("{waiting:.0} goroutines of one process wait, and {calls:.0} calls are in flight to the service");
+        if of_no_call {
+            cause.term("of no call", FITS, text);
+        } else if leaked <= 0.0 {
+            cause.term("of no call", -FITS / 2.0, text);
+        }
     }
     match scene.relation("goroutines") {
         Relation::Before => {
@@ -247,8 +282,17 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("at work", FINDS_OTHER, "the calls in flight are at work, and not stuck");
     }
     against_jump(scene, &mut cause);
-    cause.decisive = leaked > 0.5 && scene.jump_of_the_growth().is_none();
-    cause.sentence = subject.map_or_else(|| "goroutines pile up and nothing wakes them".into(), |f| f.sentence.clone());
+    let of_no_call = cause.terms.iter().any(|t| t.name == "of no call" && t.log_odds > 0.0);
+    let waits_alone = waits > 0.5 && waits_sure >= SURE && of_no_call;
+    cause.decisive = (leaked > 0.5 || waits_alone) && scene.jump_of_the_growth().is_none();
+    let waits_for = scene.best.and_then(|c| c.finding("waiting-calls"));
+    cause.sentence = match (subject, waits_for, held) {
+        (Some(f), ..) => f.sentence.clone(),
+        (None, Some(f), Some(h)) => format!("{}; {}", f.sentence.trim_end_matches('.'), h.sentence),
+        (None, Some(f), None) | (None, None, Some(f)) => f.sentence.clone(),
+        (None, None, None) => "goroutines pile up and nothing wakes them".into(),
+    };
+    let subject = subject.or(waits_for).or(held);
     cause.undo = subject.map_or_else(|| "restart instances one by one to gain time".into(), |f| f.cure.clone());
     Some(cause)
 }
@@ -257,11 +301,22 @@ fn off_heap(scene: &Scene<'_>) -> Option<Cause> {
     let (sure, part) = scene.finding("outside-heap");
     let cache =
         scene.part(|c| c.heap.file_cache_bytes.zip(c.limit_bytes).is_some_and(|(f, l)| f as f64 > 0.5 * l as f64));
-    if part <= 0.0 && cache <= 0.0 {
+    let files = scene.part_of_lives(fills_files);
+    if part <= 0.0 && cache <= 0.0 && files <= 0.0 {
         return None;
     }
-    let mut cause =
-        Cause::new(Kind::OffHeap, if cache > part { "page cache" } else { "outside the Go heap" }, BASE_OTHER);
+    let key = if files > part.max(cache) {
+        "files in memory"
+    } else if cache > part {
+        "page cache"
+    } else {
+        "outside the Go heap"
+    };
+    let mut cause = Cause::new(Kind::OffHeap, key, BASE_OTHER);
+    if files > 0.0 {
+        let text = format!("files in memory (tmpfs) fill the group in {} of the processes", percent(files));
+        cause.term("files in memory", FINDING * files, text);
+    }
     if part > 0.0 {
         cause.term("captures", FINDING * 1.2 * sure.max(0.4) * part, said(scene, &["outside-heap"]));
     }
@@ -273,8 +328,14 @@ fn off_heap(scene: &Scene<'_>) -> Option<Cause> {
         );
     }
     against_jump(scene, &mut cause);
-    cause.decisive = part > 0.5 && sure >= 0.6 && scene.verdict("outside-heap").1 > 0.5;
-    cause.sentence = said(scene, &["outside-heap"]);
+    cause.decisive = (part > 0.5 && sure >= 0.6 && scene.verdict("outside-heap").1 > 0.5)
+        || (files > 0.5 && scene.jump_of_the_growth().is_none());
+    let of_files = || {
+        let all = scene.dead.iter().flat_map(|l| l.captures.iter().copied());
+        let found = all.filter(|c| fills_files(c)).filter_map(|c| c.finding("others-in-group"));
+        found.map(|f| f.sentence.clone()).next()
+    };
+    cause.sentence = of_files().unwrap_or_else(|| said(scene, &["outside-heap"]));
     if cause.sentence.is_empty() {
         cause.sentence = "files that the group has read or written fill its limit".into();
     }
@@ -290,7 +351,6 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         "unprofiled-heap",
         "huge-object",
         "deep-stacks",
-        "waiting-calls",
         "map-too-big",
         "copies-of-one-content",
         "touched-late",
@@ -316,8 +376,8 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         Relation::Before | Relation::Together => cause.term("traffic", -FITS, "it was asked more often"),
         _ => {}
     }
-    if scene.part(|c| c.how == "stays-alive") > 0.5 {
-        cause.term("alive", -FITS / 2.0, "what it allocates stays alive: a leak rather than a path");
+    if scene.part_that_know(|c| c.how == "stays-alive") > 0.5 {
+        cause.term("alive", -FITS, "what it allocates stays alive: a leak rather than a path");
     }
     against_jump(scene, &mut cause);
     let place = if at.is_empty() { String::new() } else { format!(" ({at})") };

@@ -97,6 +97,11 @@ pub(crate) fn is_of_the_collector(key: &str) -> bool {
     ["GOGC", "GOMEMLIMIT"].iter().any(|k| key.to_uppercase().contains(k))
 }
 
+/// Whether a variable is named by its place alone, as in a stripped binary: `svc bss+0x860`.
+pub(crate) fn is_offset(name: &str) -> bool {
+    name.split_whitespace().any(|w| w.contains("+0x"))
+}
+
 /// A name for what jumped in the heap, by its owner: the variable and its fields; of what a goroutine holds
 /// the fields, or else its function. `also` are other owners of the same jump and the functions of the
 /// growth, the better known first.

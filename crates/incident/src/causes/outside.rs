@@ -3,8 +3,8 @@
 use lastgasp_diagnosis::units::{bytes, percent};
 
 use super::weights::{
-    BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, KEEPS_PACE, OUTPACES, PACE, ROSE_AFTER,
-    ROSE_BEFORE, ROSE_WITH, STEADY,
+    ANOTHER_STORY, BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, KEEPS_PACE, OUTPACES,
+    PACE, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::weigh;
@@ -56,17 +56,22 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let first = scene.series("first attempts");
     let retries = scene.series("retries");
     let all = scene.series("attempts");
+    let mut piles_alike = false;
     let rose_first = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
     match (first, all) {
         (Some(o), _) if of_series(o).is_some() => {
             cause.term("first attempts", of_series(o).unwrap_or(0.0), told(o));
             cause.at = o.at;
-            if o.relation == Relation::Steady && retries.is_some_and(|r| r.relation == Relation::Before) {
-                // Retries that came first and by themselves: a storm that nobody's failure began here.
-                let r = retries.map(told).unwrap_or_default();
+            if let Some(r) = storm(scene).filter(|_| o.relation == Relation::Steady) {
+                // More attempts without more first ones are retries, whoever counts them.
                 cause.key = "retries".into();
-                cause.at = retries.and_then(|r| r.at);
-                cause.term("retries", ROSE_BEFORE - STEADY, r);
+                cause.at = r.at;
+                let text = format!("{}, and no more first attempts", told(r));
+                cause.term("retries", of_series(r).unwrap_or(0.0) - STEADY, text);
+                if let Some(f) = scene.order.iter().find(|o| fails_first(scene, o)) {
+                    cause.term("what fails", ANOTHER_STORY * 2.0, told(f));
+                }
+                piles_alike = true;
             }
         }
         // Without retries counted apart more attempts may be either: half of what they would say.
@@ -86,11 +91,21 @@ fn traffic(scene: &Scene<'_>) -> Cause {
         let text = format!("calls in flight hold the growth in {} of the captures", percent(piles));
         cause.term("captures", if piles > 0.5 { FITS / 2.0 } else { FINDS_OTHER }, text);
     }
-    with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale));
+    // Callers' timeouts and retries are changes of theirs, and reach this service all the same.
+    let of_callers = |c: &Change| {
+        let key = c.key.to_lowercase();
+        piles_alike && c.kind == ChangeKind::Config && (key.contains("timeout") || key.contains("retr"))
+    };
+    with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale) || of_callers(c));
+    if piles_alike {
+        cause.terms.retain(|t| t.name != "scope");
+    }
     let rose = first.filter(rose_first).or_else(|| retries.filter(rose_first));
     let levels = rose.and_then(|o| o.levels);
     let outpaces = pace_of_requests(scene, &mut cause, levels);
     // As many more calls must explain it: what each holds did not change as far as is seen.
+    let rose = rose.or_else(|| storm(scene).filter(|_| piles_alike));
+    let levels = rose.and_then(|o| o.levels);
     let enough = levels.is_some_and(|(a, b)| b > a * 1.3);
     cause.decisive = enough
         && !outpaces
@@ -103,6 +118,32 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     };
     cause.undo = "shed load: limit what is admitted, or add instances".into();
     cause
+}
+
+/// The series that tells of a storm of retries: attempts, retries or timeouts that rose before memory or with
+/// it, the first of them.
+fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
+    let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
+    all.filter(|o| o.series != "timeouts" || scene.series("attempts").is_some_and(|a| rose(&a)))
+        .min_by_key(|o| (o.relation != Relation::Before, o.at))
+}
+
+/// Whether a storm of retries began before a series of a dependency did: who is asked ten times as often
+/// fails.
+fn follows_storm(scene: &Scene<'_>, o: &Onset) -> bool {
+    let begin = storm(scene).and_then(|s| s.at);
+    begin.zip(o.at).is_some_and(|(storm, at)| at.saturating_sub(storm) > crate::order::SAME_MS)
+}
+
+/// Whether a dependency failed or was slow before memory grew or with it: what is tried again is then its
+/// consequence.
+fn fails_first(scene: &Scene<'_>, o: &Onset) -> bool {
+    if follows_storm(scene, o) {
+        return false;
+    }
+    let of_dependency = o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
+    (of_dependency || answers_later(scene, o)) && matches!(o.relation, Relation::Before | Relation::Together)
 }
 
 /// Holds the pace at which the place of the growth allocates against that of requests; whether it is so much
@@ -138,7 +179,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
     });
-    let leaked = scene.part(super::inside::leaks_goroutines);
+    let leaked = scene.part_that_know(super::inside::leaks_goroutines);
     let slow: Vec<&Onset> = scene
         .order
         .iter()
@@ -172,7 +213,13 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let mut cause = Cause::new(Kind::Dependency, key, BASE_OTHER);
         let mine: Vec<&&Onset> =
             slow.iter().filter(|o| o.series.ends_with(&format!(" of {name}")) && !name.is_empty()).collect();
-        let most = mine.iter().filter_map(|o| Some((of_series(o)?, o))).max_by(|a, b| a.0.total_cmp(&b.0));
+        // Of two that say as much the one that began first.
+        let weight = |o: &Onset| match of_series(o)? {
+            l if l > 0.0 && !o.series.starts_with("in-flight of ") && follows_storm(scene, o) => Some(ROSE_AFTER),
+            l => Some(l),
+        };
+        let known = mine.iter().filter_map(|o| Some((weight(o)?, o)));
+        let most = known.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.at.cmp(&a.1.at)));
         match most {
             Some((log_odds, o)) => {
                 cause.term("its own series", log_odds, told(o));
@@ -180,7 +227,15 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             }
             None => cause.term("its own series", 0.0, "unknown: no metrics of dependencies are connected"),
         }
-        let fails = most.is_some_and(|(_, o)| !o.series.starts_with("latency of "));
+        // Calls to the service pile up before memory grows, and not more are made: they wait for somebody.
+        let piled =
+            scene.relation("in flight") == Relation::Before && scene.relation("first attempts") == Relation::Steady;
+        let piled = piled && most.is_some_and(|(l, _)| (ROSE_WITH..ROSE_BEFORE).contains(&l));
+        if piled {
+            let text = scene.series("in flight").map(told).unwrap_or_default();
+            cause.term("calls in flight", ROSE_BEFORE - ROSE_WITH, format!("{text}, and no more first attempts"));
+        }
+        let fails = most.is_some_and(|(l, o)| l > 0.0 && !o.series.starts_with("latency of "));
         let again = tried_again(scene);
         if !scene.captures.is_empty() {
             let part = if waiting > 0.5 { waiting } else { waiting.max(wait_too) };
@@ -208,7 +263,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         }
         jump_speaks_against(scene, &mut cause);
         with_change(scene, &mut cause, |c| c.kind == ChangeKind::Dependency);
-        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE)
+        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
             && scene.jump_of_the_growth().is_none();
@@ -238,9 +293,9 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
     out
 }
 
-/// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's law.
-/// It shows seconds before its latency does, which is measured when a call ends (seen in lab/cluster: answers
-/// after 15 s, deaths after 10).
+/// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's
+/// law. It shows seconds before its latency does, which is measured when a call ends (seen in lab/cluster:
+/// answers after 15 s, deaths after 10).
 pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// Calls in flight must be so many times as many.
     const TIMES: f64 = 1.5;
@@ -349,8 +404,11 @@ fn node(scene: &Scene<'_>) -> Option<Cause> {
     let of_node = scene.dead.iter().filter(|l| l.of.ending == Ending::NodeOomKill).count();
     let part = of_node as f64 / scene.dead.len().max(1) as f64;
     // Files in memory are the group's own: memory outside the heap.
-    let (sure, others) =
-        if scene.part(super::inside::fills_files) > 0.5 { (0.0, 0.0) } else { scene.verdict("others-in-group") };
+    let (sure, others) = if scene.part_of_lives(super::inside::fills_files) > 0.5 {
+        (0.0, 0.0)
+    } else {
+        scene.verdict("others-in-group")
+    };
     let below = scene.part(|c| {
         let usage = c.memory.last().map_or(0.0, |p| p.value);
         c.is_of_a_kill() && c.limit_bytes.is_some_and(|l| usage > 0.0 && usage < 0.8 * l as f64) && c.window.is_none()

@@ -131,6 +131,10 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
     if let Some(o) = other {
         cause.term("series", ANOTHER_STORY, o.text.clone());
     }
+    let (sure, others) = scene.verdict("others-in-group");
+    if others > 0.5 && sure >= 0.6 && scene.part_of_lives(super::inside::fills_files) <= 0.5 {
+        cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
+    }
     if let Some(j) = jump {
         let text = format!("what fills the memory came with {}, and not with a version", j.best.collection.owner);
         cause.term("in the heaps", JUMP_AGAINST_OTHERS, text);

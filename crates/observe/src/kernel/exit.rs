@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::Stat;
@@ -11,13 +13,14 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::kernel::cgroup::Cgroup;
-use crate::kernel::files::read_text;
+use crate::kernel::files::{open_shared, read_text};
 use crate::kernel::limit::LimitUsage;
 use crate::kernel::machine::Machine;
 use crate::kernel::sys::reaped_status;
 
-/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The
-/// files stay open: a container's group is removed within milliseconds of its end, and says nothing any more.
+/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived.
+/// That of its own group stays open, since it is read near the end at every look: a container's group is
+/// removed within milliseconds of its end, and says nothing any more.
 ///
 /// Who loses that race knows all the same: what its own group had counted at the last look is remembered, and
 /// on cgroup v2 the groups above count what happens below them and stay. Seen under systemd, whose own
@@ -37,12 +40,31 @@ pub struct OomCounters {
 /// One group's counters.
 #[derive(Debug)]
 struct Counter {
-    file: File,
+    file: Events,
     /// When the process came under watch.
     noted: Counts,
     /// At the last look of [`OomCounters::keep_up`], and at the one before it.
     last: (Counts, Instant),
     earlier: (Counts, Instant),
+}
+
+/// Where a group's counters stand.
+#[derive(Debug)]
+enum Events {
+    /// Open, for all who are watched in that group.
+    Open(Arc<File>),
+    /// Opened for each reading: what is above stays, and is read seldom.
+    At(PathBuf),
+}
+
+impl Events {
+    /// What they say; `None` where the group is gone.
+    fn counts(&self) -> Option<Counts> {
+        match self {
+            Self::Open(file) => counts(file),
+            Self::At(path) => counts(&File::open(path).ok()?),
+        }
+    }
 }
 
 /// What a group has counted.
@@ -78,13 +100,18 @@ impl OomCounters {
     pub fn note(limit_usage: &LimitUsage, machine: &Machine) -> Self {
         let levels = limit_usage.own().into_iter().flat_map(Cgroup::levels);
         let counts_below = limit_usage.own().is_some_and(|g| g.v2);
-        Self { counts_below, ..Self::of(levels.filter_map(|g| File::open(g.events_file()).ok()), machine.oom_kills()) }
+        let files = levels.enumerate().filter_map(|(i, group)| {
+            let path = group.events_file();
+            let own = if i == 0 { open_shared(&path).ok().map(Events::Open) } else { None };
+            own.or_else(|| path.is_file().then_some(Events::At(path)))
+        });
+        Self { counts_below, ..Self::of(files, machine.oom_kills()) }
     }
 
-    fn of(files: impl Iterator<Item = File>, machine: u64) -> Self {
+    fn of(files: impl Iterator<Item = Events>, machine: u64) -> Self {
         let at = Instant::now();
-        let noted = |file: File| {
-            let noted = counts(&file).unwrap_or_default();
+        let noted = |file: Events| {
+            let noted = file.counts().unwrap_or_default();
             Counter { file, noted, last: (noted, at), earlier: (noted, at) }
         };
         Self { groups: files.map(noted).collect(), machine, counts_below: false, machine_before: [None; 2] }
@@ -92,7 +119,7 @@ impl OomCounters {
 
     /// Remembers what the target's own group has counted: one reading.
     pub fn look(&mut self) {
-        if let Some((own, now)) = self.groups.first_mut().and_then(|own| counts(&own.file).map(|now| (own, now))) {
+        if let Some((own, now)) = self.groups.first_mut().and_then(|own| own.file.counts().map(|now| (own, now))) {
             own.last = (now, Instant::now());
         }
     }
@@ -101,7 +128,7 @@ impl OomCounters {
     /// look.
     pub fn keep_up(&mut self) {
         for group in &mut self.groups {
-            if let Some(now) = counts(&group.file) {
+            if let Some(now) = group.file.counts() {
                 (group.earlier, group.last) = (group.last, (now, Instant::now()));
             }
         }
@@ -123,7 +150,7 @@ impl OomCounters {
     }
 
     fn risen_at(&self, at: Instant, machine: u64) -> Risen {
-        let now: Vec<Option<Counts>> = self.groups.iter().map(|group| counts(&group.file)).collect();
+        let now: Vec<Option<Counts>> = self.groups.iter().map(|group| group.file.counts()).collect();
         let risen = |of: fn(&Counts) -> u64| {
             let each = self.groups.iter().zip(&now);
             each.map(move |(group, now)| of(now.as_ref().unwrap_or(&group.last.0)) > of(&group.noted))
@@ -225,7 +252,10 @@ mod tests {
         let begin = || {
             count(&own, 1);
             count(&above, 5);
-            OomCounters::of([&own, &above].into_iter().map(|p| File::open(p).unwrap()), 0)
+            OomCounters::of(
+                [Events::Open(Arc::new(File::open(&own).unwrap())), Events::At(above.clone())].into_iter(),
+                0,
+            )
         };
         // An empty file has no text: what a reading of a removed group's file comes to.
         let remove = || std::fs::write(&own, "").unwrap();
@@ -269,7 +299,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("own");
         std::fs::write(&own, "oom_kill 0\n").unwrap();
-        let mut counters = OomCounters::of(std::iter::once(File::open(&own).unwrap()), 5);
+        let mut counters = OomCounters::of(std::iter::once(Events::Open(Arc::new(File::open(&own).unwrap()))), 5);
         let began = Instant::now();
         let told = |counters: &OomCounters, later: Duration, machine: u64| {
             counters.risen_at(began + later, machine).machine_for_a_group_that_is_gone

@@ -1,7 +1,14 @@
 //! The kernel's small text files, read without allocation but the text, and the kernel's release.
 
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use nix::sys::resource::{Resource, getrlimit};
 
 /// The file's text from its beginning, at most `N` bytes of it; no allocation but the text.
 pub fn read_text<const N: usize>(file: &File) -> Option<String> {
@@ -10,10 +17,46 @@ pub fn read_text<const N: usize>(file: &File) -> Option<String> {
     Some(String::from_utf8_lossy(buffer.get(..n)?).into_owned())
 }
 
-/// Whether this process can open nothing now: `EMFILE`, `ENFILE`. What is not seen then is not absent.
+/// Files of groups that this process holds open, by path: those who are watched in one group share them.
+static SHARED: Mutex<BTreeMap<PathBuf, Weak<File>>> = Mutex::new(BTreeMap::new());
+
+/// A file of a group, opened once for all who want it. One of a group that is gone tells nothing, and the
+/// next group of that name has a file of its own.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn open_shared(path: &Path) -> io::Result<Arc<File>> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = shared.get(path).and_then(Weak::upgrade);
+    if let Some(file) = open.filter(|file| file.read_at(&mut [0; 1], 0).is_ok_and(|n| n > 0)) {
+        return Ok(file);
+    }
+    let file = Arc::new(File::open(path)?);
+    // Those that nobody has any more go before they are many.
+    if shared.len() >= 64 && shared.len().is_power_of_two() {
+        shared.retain(|_, file| file.strong_count() > 0);
+    }
+    shared.insert(path.to_owned(), Arc::downgrade(&file));
+    Ok(file)
+}
+
+/// Descriptors that are left for those in danger, as a part of the limit, and at most: who is new is watched
+/// when others have ended, and who is watched is struck.
+const LEFT_FOR_DANGER: (u64, u64) = (8, 64);
+
+/// Whether this process can open nothing now, or nothing but what it keeps for those in danger: `EMFILE`,
+/// `ENFILE`. What is not seen then is not absent.
 #[must_use]
 pub fn is_out_of_descriptors() -> bool {
-    File::open("/dev/null").is_err_and(|e| means_out_of_descriptors(&e))
+    match File::open("/dev/null") {
+        Err(e) => means_out_of_descriptors(&e),
+        // The kernel gives the lowest number that is free: all below it are in use.
+        Ok(next) => {
+            let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+            let (part, most) = LEFT_FOR_DANGER;
+            u64::from(next.as_raw_fd().unsigned_abs()) + (limit / part).min(most) >= limit
+        }
+    }
 }
 
 /// Whether that is why something could not be opened.

@@ -1,27 +1,30 @@
 //! How much of which limit is used: the limit that will be reached first, of the group, those above it, and
-//! the machine; and what counts against that one, which other groups' memory may be part of. The files stay
-//! open: a look costs two microseconds.
+//! the machine; and what counts against that one, which other groups' memory may be part of. What is read at
+//! every look stays open, which then costs two microseconds, for all who are in that group together; what is
+//! read once in a while is opened for that.
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastgasp_inferior::address_space;
+use lastgasp_inferior::{address_space, start_time};
 
 use crate::kernel::cgroup::{Cgroup, Mounts};
-use crate::kernel::files::{means_out_of_descriptors, read_number, read_text};
+use crate::kernel::files::{means_out_of_descriptors, open_shared, read_number, read_text};
 use crate::kernel::machine::Machine;
 
 /// How memory counts against a limit.
 #[derive(Debug)]
 pub struct LimitUsage {
     pid: i32,
+    /// When it started: of a process that takes its number nothing is believed.
+    started: Option<u64>,
     /// Where it may be moved; not looked for in a group that we made for it.
     mounts: Option<Mounts>,
-    /// Its `/proc/PID/cgroup`, and what that said when it was last read. Held open: of a process that takes
-    /// its number it says nothing.
-    membership: Option<(File, String)>,
+    /// What its `/proc/PID/cgroup` said when it was last read.
+    membership: Option<String>,
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
     /// The group and those above it, as far as they can have a limit, innermost first.
@@ -48,9 +51,8 @@ struct Level {
     group: Cgroup,
     /// `u64::MAX`: none now.
     bytes: u64,
-    limit: File,
-    usage: File,
-    stat: File,
+    /// What is charged; kept open where there is a limit.
+    usage: Option<Arc<File>>,
     source: String,
     /// Page cache that the kernel would drop before it kills, as last read.
     droppable: u64,
@@ -63,37 +65,55 @@ struct Level {
 const CACHE_AGE: Duration = Duration::from_millis(100);
 
 /// What a limit file says, `u64::MAX` for no limit; `None` of a group that is gone.
-fn limit_in(file: &File) -> Option<u64> {
-    let text = read_text::<32>(file)?;
+fn limit_in(file: &Path) -> io::Result<Option<u64>> {
+    let text = read_text::<32>(&File::open(file)?).unwrap_or_default();
     let text = text.trim();
     // Version 2 says `max`.
-    (!text.is_empty()).then(|| text.parse().ok().and_then(Cgroup::as_limit).unwrap_or(u64::MAX))
+    Ok((!text.is_empty()).then(|| text.parse().ok().and_then(Cgroup::as_limit).unwrap_or(u64::MAX)))
 }
 
 impl Level {
     fn of(group: Cgroup) -> io::Result<Self> {
-        let limit = File::open(group.limit_file())?;
-        let bytes = limit_in(&limit).ok_or(io::ErrorKind::NotFound)?;
-        let usage = File::open(group.usage_file())?;
-        let stat = File::open(group.memory.join("memory.stat"))?;
+        let bytes = limit_in(&group.limit_file())?.ok_or(io::ErrorKind::NotFound)?;
         let source = group.limit_file().display().to_string();
         let mut level =
-            Self { group, bytes, limit, usage, stat, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
-        level.used_then = read_number(&level.usage).unwrap_or(0);
-        level.read_droppable();
+            Self { group, bytes, usage: None, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
+        level.open_usage()?;
         Ok(level)
+    }
+
+    /// Has what is charged at hand where there is a limit, and not where there is none.
+    fn open_usage(&mut self) -> io::Result<()> {
+        if self.bytes == u64::MAX {
+            self.usage = None;
+        } else if self.usage.is_none() {
+            let usage = open_shared(&self.group.usage_file())?;
+            self.used_then = read_number(&usage).unwrap_or(0);
+            self.usage = Some(usage);
+            self.read_droppable();
+        }
+        Ok(())
+    }
+
+    /// The limit that is written there now. Of a group that is gone, and whose name another one may have by
+    /// now, nothing: what is charged, by the file that was open, would not be to be read any more.
+    fn limit_now(&self) -> Option<u64> {
+        let limit = limit_in(&self.group.limit_file()).ok().flatten()?;
+        self.usage.as_ref().is_none_or(|usage| read_number(usage).is_some()).then_some(limit)
     }
 
     fn read_droppable(&mut self) {
         self.droppable_at = Instant::now();
-        self.droppable = read_text::<8192>(&self.stat).map_or(0, |t| self.group.droppable_in(&t));
+        let text = File::open(self.group.memory.join("memory.stat")).ok().and_then(|file| read_text::<8192>(&file));
+        self.droppable = text.map_or(0, |t| self.group.droppable_in(&t));
     }
 
     /// Bytes that count. Page cache matters only where much is used. Near the limit the kernel drops it under
     /// us: there it is read at every look. And what has grown since it was read may be page cache again: a
     /// file that is written at a gigabyte a second was once taken for a leak.
     fn used(&mut self) -> Option<u64> {
-        let mut raw = read_number(&self.usage)?;
+        let usage = Arc::clone(self.usage.as_ref()?);
+        let mut raw = read_number(&usage)?;
         let close = raw > self.bytes / 20 * 19 && self.droppable > 0;
         let old = raw > self.bytes / 2 && self.droppable_at.elapsed() > CACHE_AGE;
         let grown = raw.saturating_sub(self.droppable) > self.bytes / 2 && raw > self.used_then + self.bytes / 64;
@@ -101,7 +121,7 @@ impl Level {
             self.used_then = raw;
             self.read_droppable();
             // A file that was truncated between the two readings has left both.
-            raw = raw.min(read_number(&self.usage)?);
+            raw = raw.min(read_number(&usage)?);
         }
         Some(raw.saturating_sub(self.droppable))
     }
@@ -122,6 +142,7 @@ impl LimitUsage {
         let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
         let mut limit_usage = Self {
             pid,
+            started: start_time(pid),
             mounts: group.is_none().then(|| mounts.clone()),
             membership: None,
             levels: Vec::new(),
@@ -160,7 +181,9 @@ impl LimitUsage {
             (self.nearest, self.changes) = (None, self.changes + 1);
         }
         for level in &mut self.levels {
-            level.bytes = limit_in(&level.limit).unwrap_or(u64::MAX);
+            level.bytes = level.limit_now().unwrap_or(u64::MAX);
+            // Should no descriptor be left, this level does not count until there is one: tried at each time.
+            let _ = level.open_usage();
         }
         self.choose(rss, machine);
     }
@@ -171,7 +194,7 @@ impl LimitUsage {
     pub fn read_last_words(&mut self) {
         let mut written = None;
         for (i, level) in self.levels.iter_mut().enumerate() {
-            if let Some(now) = limit_in(&level.limit).filter(|now| *now != level.bytes) {
+            if let Some(now) = level.limit_now().filter(|now| *now != level.bytes) {
                 level.bytes = now;
                 written = (now < u64::MAX).then_some(i).or(written);
             }
@@ -187,16 +210,16 @@ impl LimitUsage {
     fn follow(&mut self) {
         let Some(mounts) = &self.mounts else { return };
         // Nearly always: nothing has changed.
-        if let Some((file, before)) = &mut self.membership {
-            match read_text::<8192>(file) {
-                Some(now) if now == *before => return,
-                Some(now) => *before = now,
-                None => return,
-            }
-        } else if let Ok(file) = File::open(format!("/proc/{}/cgroup", self.pid)) {
-            let now = read_text::<8192>(&file).unwrap_or_default();
-            self.membership = Some((file, now));
+        let text = File::open(format!("/proc/{}/cgroup", self.pid)).ok().and_then(|file| read_text::<8192>(&file));
+        let Some(text) = text else { return };
+        if self.membership.as_ref() == Some(&text) {
+            return;
         }
+        // Another process of its number.
+        if start_time(self.pid) != self.started {
+            return;
+        }
+        self.membership = Some(text);
         let Some(now) = Cgroup::of(self.pid, mounts) else { return };
         // The dead are in the root or in a group that is gone.
         if Some(&now) == self.own.as_ref() || address_space(self.pid).is_none() {

@@ -151,8 +151,9 @@ impl QuickCensus {
     }
 
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
-    /// long as `most` of processor time. Nothing is stopped.
-    pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration) {
+    /// long as `most` of processor time. Nothing is stopped. A look that `left_off` says is not whole is
+    /// none, and a search that it was part of begins anew.
+    pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration, left_off: impl Fn() -> bool) {
         if self.is_off {
             return;
         }
@@ -166,10 +167,14 @@ impl QuickCensus {
             let constants = BlockCache::new(mem);
             let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
             let mut more = true;
-            while more && own_processor_time().saturating_sub(began) < most {
+            while more && !left_off() && own_processor_time().saturating_sub(began) < most {
                 more = search.step(rt, mem, &symbols);
             }
             let found = search.ways();
+            if left_off() {
+                self.search = None;
+                return;
+            }
             if more {
                 self.merge(found, None);
             } else {
@@ -177,11 +182,17 @@ impl QuickCensus {
                 self.rest = next_rest(self.rest);
                 self.due = Some(now + self.rest);
                 let look = self.known.look(rt, mem);
+                if left_off() {
+                    self.due = Some(now);
+                    return;
+                }
                 self.merge(found, Some(&look));
             }
         }
         let look = self.known.look(rt, mem);
-        self.history.note(t_ms, &look);
+        if !left_off() {
+            self.history.note(t_ms, &look);
+        }
     }
 
     /// Adds what was found. With a look, which a search that is at its end has, those go that it has not

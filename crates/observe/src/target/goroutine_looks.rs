@@ -80,9 +80,9 @@ impl GoroutineLooks {
         now_ms.saturating_sub(last.t_ms) >= after
     }
 
-    /// Takes one.
-    pub fn look(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64) {
-        if let Some(seen) = goroutines_by_site(rt, mem, MAX_READ, MAX_SITES) {
+    /// Takes one, unless `left_off` says afterwards that it is not whole.
+    pub fn look(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, left_off: impl Fn() -> bool) {
+        if let Some(seen) = goroutines_by_site(rt, mem, MAX_READ, MAX_SITES).filter(|_| !left_off()) {
             self.push(GoroutineLook { t_ms, seen });
         }
     }

@@ -203,8 +203,18 @@ pub struct Losses {
     pub too_many: bool,
 }
 
-/// Memory that somebody else reads.
-pub type ForeignMemory = Arc<dyn Memory + Send + Sync>;
+/// Memory that somebody else reads, who may take his time.
+pub trait ReadByAnother: Memory + Send + Sync + std::fmt::Debug {
+    /// Whoever is in a hurry wants what the asker holds: what is asked for now is given up, and all that is
+    /// asked fails at once, until that is over.
+    fn hurry(&self, hurry: bool);
+
+    /// Whether somebody is.
+    fn is_hurried(&self) -> bool;
+}
+
+/// Such memory, shared between who asks and who is in a hurry.
+pub type ForeignMemory = Arc<dyn ReadByAnother>;
 
 /// Looks in this process: for who is not asked by others, and has nobody to lose.
 #[derive(Clone, Copy, Debug, Default)]

@@ -44,6 +44,8 @@ pub struct Target {
     pub process: Arc<LiveProcess>,
     /// Who reads its memory while it is calm, and may be lost over it; `None`: this process does.
     pub foreign: Option<ForeignMemory>,
+    /// Whether it is watched by a thread of its own, which waits for nobody and reads by itself.
+    pub closely: bool,
     /// Its runtime.
     pub runtime: Runtime,
     /// What to copy.
@@ -109,6 +111,7 @@ impl Target {
         let mut target = Self {
             process: Arc::new(process),
             foreign,
+            closely: false,
             runtime,
             plan: EvidencePlan::default(),
             baselines: BaselineHistory::default(),
@@ -122,7 +125,12 @@ impl Target {
 
     /// Its memory for who is in no hurry.
     fn calm_memory(&self) -> &dyn Memory {
-        self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f)
+        calm_memory(self.closely, self.foreign.as_ref(), &self.process)
+    }
+
+    /// Whether whoever asks in no hurry is to leave off, since somebody is in one.
+    fn is_to_leave_off(&self) -> bool {
+        !self.closely && self.foreign.as_ref().is_some_and(|f| f.is_hurried())
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -145,7 +153,7 @@ impl Target {
 
     /// Brings the plan up to date.
     pub fn refresh(&mut self) {
-        let mem = self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f);
+        let mem = calm_memory(self.closely, self.foreign.as_ref(), &self.process);
         self.gaps = self.plan.update(&self.runtime, mem);
     }
 
@@ -157,8 +165,11 @@ impl Target {
     pub fn note_baseline(&mut self, t_ms: u64) {
         const TRIES: u32 = 4;
         for attempt in 0..TRIES {
+            if self.is_to_leave_off() {
+                return;
+            }
             if attempt > 0 {
-                if self.foreign.is_some() {
+                if self.foreign.is_some() && !self.closely {
                     std::thread::sleep(STALE);
                 }
                 self.refresh();
@@ -196,15 +207,20 @@ impl Target {
         let mem = self.calm_memory();
         let slots = mem.u64(self.runtime.globals.allglen).unwrap_or(0);
         if looks.is_due(slots, t_ms) {
-            looks.look(&self.runtime, mem, t_ms);
+            looks.look(&self.runtime, mem, t_ms, || self.is_to_leave_off());
         }
     }
 
     /// Looks at the collections that are known, and searches on for others for about so long; nothing is
     /// stopped.
     pub fn note_census(&mut self, t_ms: u64, most: Duration) {
-        let mem = self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f);
-        self.census.keep_up(&self.runtime, mem, t_ms, most);
+        let (closely, foreign) = (self.closely, self.foreign.as_ref());
+        let left_off = || !closely && foreign.is_some_and(|f| f.is_hurried());
+        if left_off() {
+            return;
+        }
+        let mem = calm_memory(closely, foreign, &self.process);
+        self.census.keep_up(&self.runtime, mem, t_ms, most, left_off);
     }
 
     /// The collections that are known, with a look at this moment: at one that lives, or is dead and held.
@@ -235,5 +251,13 @@ impl Target {
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.process.u8(self.readable()).is_ok()
+    }
+}
+
+/// The memory of a process for who is in no hurry; whoever watches it closely waits for nobody.
+fn calm_memory<'a>(closely: bool, foreign: Option<&'a ForeignMemory>, process: &'a LiveProcess) -> &'a dyn Memory {
+    match foreign {
+        Some(foreign) if !closely => &**foreign,
+        _ => process,
     }
 }

@@ -14,6 +14,7 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -94,11 +95,11 @@ impl Probe<'_> {
         let victim = Victim::start(&mut self.victim)?;
         let pid = victim.child.id();
         let exit = pidfd_open(pid as i32).ok_or_else(io::Error::last_os_error)?;
-        let mem = File::open(format!("/proc/{pid}/mem"))?;
+        let mem = Arc::new(File::open(format!("/proc/{pid}/mem"))?);
         let group = Throwaway::make(self.mounts, self.store, pid);
         // From here on it is dropped before its group.
         let mut victim = victim;
-        let pin = match Pin::hold(mem.try_clone()?, Addr(victim.mark)) {
+        let pin = match Pin::hold(Arc::clone(&mem), Addr(victim.mark)) {
             Ok(pin) => pin,
             Err(e) => return Ok(PinWindow::Refused { why: e.to_string() }),
         };

@@ -14,6 +14,7 @@ use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::kernel::files::{is_out_of_descriptors, means_out_of_descriptors};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::kernel::sys::pidfd_open;
 use lastgasp_observe::target::discover::{Depth, GoExecutable, GoProcess, exists};
 use lastgasp_observe::target::identity::{Identity, identity};
 use lastgasp_observe::target::inspect::Located;
@@ -23,6 +24,7 @@ use super::attach_queue::Queue;
 use super::binaries::{Binaries, Found, Known};
 use super::settings::Settings;
 use crate::guard::{guarded, spawn_vital};
+use crate::own_process::run_before_others;
 use crate::watch::history::lock;
 use crate::watch::target_watch::TargetWatch;
 
@@ -146,6 +148,8 @@ fn serve<I: Inspect>(
     start: impl Fn() -> I,
     done: impl Fn(i32, Looked),
 ) {
+    // Who is found late may have died by then.
+    run_before_others();
     let mut inspector = start();
     while let Some(job) = queue.next() {
         let (pid, depth) = (job.pid, job.depth);
@@ -254,7 +258,9 @@ impl Inspector {
         let name = binary.name.clone().unwrap_or_else(|| format!("/proc/{pid}/exe"));
         let known = binary.go.as_ref().map_err(|why| NotAttached::Refused(why.clone()))?;
         let image = known.image(&name).map_err(|e| NotAttached::Failed(OpenError::Image(e).into()))?;
-        let process = LiveProcess::open_known(pid, image, binary.bias).map_err(|e| NotAttached::Failed(e.into()))?;
+        let pidfd = pidfd_open(pid).map(Arc::new);
+        let process =
+            LiveProcess::open_known(pid, image, binary.bias, pidfd).map_err(|e| NotAttached::Failed(e.into()))?;
         let location = match &known.says.runtime {
             Located::At(location) => location,
             Located::NotYet(_) => return Err(NotAttached::NotYet),

@@ -12,6 +12,7 @@ use super::lives::census_jumps;
 use super::target_status::TargetStatus;
 use crate::decide::leak::steady_growth;
 use crate::guard::{guarded, spawn_vital};
+use crate::own_process::run_before_others;
 use crate::watch::history::{SEARCH_CALM, TargetHistory};
 
 /// Name of the thread.
@@ -53,7 +54,11 @@ pub(crate) struct CalmSampler {
 impl CalmSampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
-        spawn_vital(NAME, 1 << 20, move || serve(&queue, sample))?;
+        spawn_vital(NAME, 1 << 20, move || {
+            // What it holds, a process in danger waits for; and what it works is bounded (`REST`).
+            run_before_others();
+            serve(&queue, sample);
+        })?;
         Ok(Self { jobs })
     }
 

@@ -131,8 +131,7 @@ impl Daemon {
     /// # Errors
     /// The system's error: it could not begin. Or the supervisor panicked.
     pub fn run(self) -> io::Result<()> {
-        // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by
-        // eighty.
+        // A shell's limit of 1024 would be used up by a hundred and fifty watched processes.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
             say_how_many(most);
@@ -143,17 +142,24 @@ impl Daemon {
     }
 }
 
-/// Descriptors of a watched process: 24 in a group two levels deep on cgroup v1
-/// (`benches/results/watch-cost.txt`), and what it takes more in danger.
-const DESCRIPTORS: u64 = 25;
-/// Those of the daemon itself.
-const OWN_DESCRIPTORS: u64 = 64;
+/// Descriptors of a calm process in a group of its own: its memory, its page map, what tells of its end; its
+/// group's charge, OOM counter and alarm, which those share that are watched in one group. A group above it
+/// that has a limit takes two more, for all below it together; of who is in danger its mappings and the way
+/// to its watch are open too (`calm_processes_take_six_descriptors_each`).
+pub(crate) const DESCRIPTORS: u64 = 6;
+/// Those of the daemon itself, and those that are kept for who is in danger.
+const OWN_DESCRIPTORS: u64 = 128;
 /// More Go processes than most nodes run.
 const MANY: u64 = 1000;
 
+/// So many processes can be watched with that limit of descriptors, each in a group of its own.
+fn enough_for(limit: u64) -> u64 {
+    limit.saturating_sub(OWN_DESCRIPTORS.min(limit / 2)) / DESCRIPTORS
+}
+
 /// Says for how many processes the limit of descriptors is enough.
 fn say_how_many(limit: u64) {
-    let processes = limit.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS;
+    let processes = enough_for(limit);
     if processes < MANY {
         tracing::warn!(
             limit,
@@ -180,6 +186,12 @@ fn ends_with_an_error(supervisor: impl FnOnce() -> io::Result<()>) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A shell's limit, the unit's (deploy/systemd/lastgasp.service), and one that leaves next to nothing.
+    #[test]
+    fn a_limit_of_descriptors_is_enough_for_so_many() {
+        assert_eq!([1024, 65_536, 90, 0].map(enough_for), [149, 10_901, 7, 0]);
+    }
 
     #[test]
     fn a_supervisor_that_panics_ends_the_daemon_with_its_words() {

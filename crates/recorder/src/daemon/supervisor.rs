@@ -16,6 +16,7 @@ use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use lastgasp_observe::target::discover::Depth;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::DESCRIPTORS;
 use super::admission::{Admission, Admitted, Known};
 use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
@@ -305,7 +306,7 @@ impl Supervisor {
                     self.said_put_off = Some(Instant::now());
                     tracing::error!(
                         event = "out-of-descriptors",
-                        "no descriptor is left for process {pid}, nor for others: they are looked at again (raise LimitNOFILE: each watched process takes some 25)"
+                        "no descriptor is left for process {pid}, nor for others: they are looked at again (raise LimitNOFILE: each watched process takes {DESCRIPTORS})"
                     );
                 }
             }

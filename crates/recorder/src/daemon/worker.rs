@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use lastgasp_goruntime::{Extent, Gap};
-use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
@@ -82,8 +81,6 @@ pub(crate) struct Worker {
     status: Arc<Mutex<TargetStatus>>,
     /// Written by a [`super::assignment::Call`].
     wakeup: Arc<EventFd>,
-    /// How to stop it; found out when it is first needed.
-    stopper: Option<Stopper>,
     brake: Option<Brake>,
     /// How long a brake may stand.
     brake_time: Duration,
@@ -109,7 +106,6 @@ impl Worker {
             common,
             status,
             wakeup,
-            stopper: None,
             brake: None,
             brake_time: settings.policy.brake,
             brake_rules: settings.brake,
@@ -119,19 +115,6 @@ impl Worker {
             woken: Instant::now(),
             notes: Notes::default(),
         }
-    }
-
-    /// How to stop it now: a watchdog that was started again is another one.
-    fn stopper(&mut self, pid: i32) -> Stopper {
-        let watchdog = self.common.watchdog();
-        let stale = watchdog.is_none() || self.stopper.as_ref().is_none_or(|s| !s.is_watched_by(watchdog.as_ref()));
-        if stale {
-            self.stopper = Some(match &watchdog {
-                Some(watchdog) => Stopper::of_guest(pid, &Mounts::detect(), &self.common.store, watchdog),
-                None => Stopper::by_ptrace_alone(),
-            });
-        }
-        self.stopper.clone().unwrap_or(Stopper::by_ptrace_alone())
     }
 }
 
@@ -229,7 +212,7 @@ impl Actor for Worker {
         }
         let mut share = share;
         let began = Instant::now();
-        let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
+        let stopper = (phase == Phase::PreKill).then(|| Stopper::by_ptrace_with(self.common.watchdog()));
         let group = context.group.cloned();
         let (mut raw, worthless) = take_in_time(target, stopper.as_ref(), CaptureContext { extent, ..context });
         drop(place);

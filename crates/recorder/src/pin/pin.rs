@@ -91,7 +91,7 @@ impl Pin {
     ///
     /// # Errors
     /// Where userfaultfd is not to be had: the text says the cure.
-    pub(crate) fn hold(mem: File, readable: Addr) -> io::Result<Self> {
+    pub(crate) fn hold(mem: Arc<File>, readable: Addr) -> io::Result<Self> {
         let pages = Pages::of_this_process()?;
         let page = pages.take().ok_or_else(|| io::Error::other(format!("{MAX_PINS} processes are held already")))?;
         let done = Arc::new(AtomicBool::new(false));
@@ -102,7 +102,9 @@ impl Pin {
             // In this order: what is provided to end the wait must not be taken away again before the next
             // one.
             while of_thread.empty(page) && !stop.load(Ordering::SeqCst) && of_thread.read_into(page, &mem, readable) {}
-            // Here the last reference to the address space may be dropped, and gigabytes freed.
+            // With the end of a read the last reference to the address space may go, and gigabytes be freed,
+            // on this thread. The descriptor, which others have too, holds none of its memory
+            // (fs/proc/base.c, `proc_mem_open`).
             drop(mem);
             of_thread.give_back(page);
         });
@@ -289,7 +291,7 @@ mod tests {
         let live = LiveProcess::open(child.id() as i32).unwrap();
         let at = live.mappings().unwrap().first().unwrap().range.start;
         let before = live.u64(at).unwrap();
-        let pin = match Pin::hold(live.mem_file().unwrap(), at) {
+        let pin = match Pin::hold(live.mem_shared(), at) {
             Ok(pin) => pin,
             Err(e) => {
                 eprintln!("SKIPPED: {e}");
@@ -335,7 +337,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let live = LiveProcess::open(child.id() as i32).unwrap();
         let at = live.mappings().unwrap().first().unwrap().range.start;
-        let pin = Pin::hold(live.mem_file().unwrap(), at).unwrap();
+        let pin = Pin::hold(live.mem_shared(), at).unwrap();
         let nap = || std::thread::sleep(std::time::Duration::from_millis(300));
         nap();
         // A debugger: a process of its own, since nobody can trace threads of his own process.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
@@ -124,22 +124,14 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
         Ok(j) => Some(j),
         Err(e) => {
             notes.push(format!(
-                "no journal in {} ({e}): the target will be stopped by ptrace only",
+                "no journal in {} ({e}): should lastgasp and its watchdog both be killed, the command's group is left behind",
                 config.store.display()
             ));
             None
         }
     };
-    let freezer = group.as_ref().and_then(|g| g.cgroup.freezer.clone());
-    let watchdog = if dirs.is_empty() {
-        None
-    } else {
-        Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
-    };
-    let stopper = match (freezer, watchdog, &journal) {
-        (Some(dir), Some(watchdog), Some(_)) => Stopper::of_freezer(dir, watchdog),
-        _ => Stopper::by_ptrace(),
-    };
+    let watchdog = Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok().map(Arc::new);
+    let stopper = Stopper::by_ptrace_with(watchdog.clone());
     let child = spawn(config, &dirs)?;
     // After the command was started: it must not inherit this.
     run_before_others();
@@ -164,14 +156,16 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
         turns: Turns::default(),
     };
     let status = watch.until_the_end();
-    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
+    let Watch { notes, sender, oom_killed, watched, .. } = watch;
     drop(sender);
     let lost = worker.join().unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_else(|panicked| vec![panicked]);
     let mut notes = notes.all();
     notes.extend(lost.iter().map(|panicked| format!("a capture was lost: {panicked}")));
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
-        stopper.dismiss();
+        if let Some(watchdog) = watchdog {
+            watchdog.dismiss();
+        }
     } else if let Some(journal) = journal {
         // The command left a process behind: the watchdog stays with it, and so does what the next start
         // needs if that dies too.

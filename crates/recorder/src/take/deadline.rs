@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
+use lastgasp_observe::raw_capture::Phase;
 
 /// Reads fail after the moment, at once and all of them: a copy then ends within a millisecond, with what it
 /// has.
@@ -14,13 +15,28 @@ pub(crate) struct Deadline<'a> {
     missed: AtomicBool,
 }
 
-/// The longest copy while a target stands still. With the freeze before and the thaw after it that makes the
-/// tenth of a second that is the most it may stand (seen under load: 350 ms, where nothing bounded it but the
-/// watchdog's half second).
-pub(crate) const LONGEST_COPY: Duration = Duration::from_millis(80);
+/// The most that a target may stand (seen under load: 350 ms, where nothing bounded it but the watchdog's
+/// half second).
+const LONGEST_STOP: Duration = Duration::from_millis(100);
+/// The longest copy while a target stands still, from the begin of the stop on.
+const LONGEST_COPY: Duration = Duration::from_millis(80);
 /// Where a person asks for a capture: all of it is worth more to them, and the watchdog's half second is the
 /// bound.
-pub(crate) const LONGEST_COPY_ON_DEMAND: Duration = Duration::from_millis(400);
+const LONGEST_COPY_ON_DEMAND: Duration = Duration::from_millis(400);
+
+/// What is read between two looks at the clock: bytes of one piece, and pieces. A million goroutines are
+/// asked for in one go.
+const PIECE: usize = 1 << 20;
+const PARTS: usize = 512;
+
+/// Until when is copied, from the begin of a stop on: thousands of threads take their time to be let go,
+/// which is time that they stand.
+pub(crate) fn longest_copy(phase: Phase, letting_go: Duration) -> Duration {
+    match phase {
+        Phase::Manual => LONGEST_COPY_ON_DEMAND,
+        _ => LONGEST_COPY.min(LONGEST_STOP.saturating_sub(letting_go)),
+    }
+}
 
 impl<'a> Deadline<'a> {
     /// `memory`, until that moment.
@@ -44,15 +60,23 @@ impl<'a> Deadline<'a> {
 
 impl Memory for Deadline<'_> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        if self.is_over() {
-            return Err(ReadError { addr, len: buf.len(), cause: ReadCause::TooLate });
+        let (mut at, len) = (addr, buf.len());
+        for piece in buf.chunks_mut(PIECE) {
+            if self.is_over() {
+                return Err(ReadError { addr, len, cause: ReadCause::TooLate });
+            }
+            self.memory.read(at, piece)?;
+            at = at.plus(piece.len() as u64);
         }
-        self.memory.read(addr, buf)
+        Ok(())
     }
 
     fn read_parts(&self, parts: &mut [Part<'_>]) {
-        if !self.is_over() {
-            self.memory.read_parts(parts);
+        for some in parts.chunks_mut(PARTS) {
+            if self.is_over() {
+                return;
+            }
+            self.memory.read_parts(some);
         }
     }
 
@@ -72,6 +96,43 @@ mod tests {
             buf.fill(0);
             Ok(())
         }
+    }
+
+    #[test]
+    fn who_has_thousands_of_threads_is_copied_for_less_time() {
+        let ms = Duration::from_millis;
+        assert_eq!(longest_copy(Phase::PreKill, Duration::ZERO), LONGEST_COPY);
+        assert_eq!(longest_copy(Phase::PreKill, ms(30)), ms(70));
+        assert_eq!(longest_copy(Phase::PreKill, ms(300)), Duration::ZERO);
+        assert_eq!(longest_copy(Phase::Manual, ms(30)), LONGEST_COPY_ON_DEMAND);
+    }
+
+    /// Memory of which each page takes its time: the moment passes within what was asked for in one go.
+    #[test]
+    fn nothing_large_is_read_beyond_the_moment() {
+        struct Slow;
+        impl Memory for Slow {
+            fn read(&self, _: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+                std::thread::sleep(Duration::from_micros(buf.len() as u64 / 4096));
+                Ok(())
+            }
+
+            fn read_parts(&self, parts: &mut [Part<'_>]) {
+                std::thread::sleep(Duration::from_micros(10 * parts.len() as u64));
+                parts.iter_mut().for_each(|p| p.ok = true);
+            }
+        }
+        let began = Instant::now();
+        let mut bytes = vec![0; 64 << 20];
+        let memory = Deadline::new(&Slow, began + Duration::from_millis(2));
+        assert_eq!(memory.read(Addr(8), &mut bytes).unwrap_err().cause, ReadCause::TooLate);
+        let memory = Deadline::new(&Slow, Instant::now() + Duration::from_millis(12));
+        let mut parts: Vec<Part<'_>> =
+            bytes.chunks_mut(64).take(100_000).map(|buf| Part { addr: Addr(8), buf, ok: false }).collect();
+        memory.read_parts(&mut parts);
+        let read = parts.iter().filter(|p| p.ok).count();
+        assert!(memory.was_missed() && read >= PARTS && read < parts.len() / 2, "{read}");
+        assert!(began.elapsed() < Duration::from_millis(900), "a second, if it were not asked: {:?}", began.elapsed());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Where the pages of the dead are: by files that were opened while they lived, as long as their address
-//! space is held.
+//! space is held. Each is a descriptor: of the calm one is kept, of who comes into danger both.
 
 use std::fs::File;
 
@@ -9,7 +9,7 @@ use lastgasp_inferior::{AddrRange, LiveProcess, Mapping, PageMap, Resident, Usag
 #[derive(Debug)]
 pub struct Places {
     /// What of each mapping is resident: until the process is reaped.
-    mappings: File,
+    mappings: Option<File>,
     /// Which pages are in memory: after that, too. But where they are to be looked for must be known.
     pages: PageMap,
 }
@@ -25,12 +25,24 @@ pub(super) enum OfTheDead {
 }
 
 impl Places {
-    /// Opens them.
+    /// Opens what is kept of a calm process.
     ///
     /// # Errors
     /// The system's error: it has ended.
     pub(crate) fn open(process: &LiveProcess) -> std::io::Result<Self> {
-        Ok(Self { mappings: process.residency_file()?, pages: process.page_map()? })
+        Ok(Self { mappings: None, pages: process.page_map()? })
+    }
+
+    /// Opens the rest of one that comes into danger. Who has died by then is known by its heap.
+    pub(crate) fn danger(&mut self, process: &LiveProcess) {
+        if self.mappings.is_none() {
+            self.mappings = process.residency_file().ok();
+        }
+    }
+
+    /// The danger is over.
+    pub(crate) fn calm(&mut self) {
+        self.mappings = None;
     }
 
     /// Where the pages of the dead are. `arenas` are the Go heap's; `last` is what was resident when that was
@@ -41,7 +53,7 @@ impl Places {
         variables: AddrRange,
         last: Option<Usage>,
     ) -> Option<OfTheDead> {
-        if let Some(all) = resident_by(&self.mappings) {
+        if let Some(all) = self.mappings.as_ref().and_then(resident_by) {
             let (swap, page_tables) = last.map_or((0, 0), |u| (u.swap, u.page_tables));
             return Some(OfTheDead::Whole(Usage { swap, page_tables, ..sum_of(&all) }, all));
         }
@@ -114,12 +126,13 @@ mod tests {
     fn the_mappings_or_else_the_heap() {
         let process = LiveProcess::open(std::process::id() as i32).unwrap();
         let mut places = Places::open(&process).unwrap();
+        places.danger(&process);
         let none = AddrRange::default();
         let Some(OfTheDead::Whole(sum, _)) = places.of_the_dead(&[], none, None) else { panic!("it lives") };
         let usage = process.usage().unwrap();
         assert!(sum.anon.abs_diff(usage.anon) < usage.anon / 2 + (4 << 20), "{sum:?} {usage:?}");
         // An empty text, as the kernel gives of one that was reaped.
-        places.mappings = File::open("/dev/null").unwrap();
+        places.mappings = File::open("/dev/null").ok();
         let page = 4096u64;
         let heap = vec![1u8; 64 * page as usize];
         let arena = AddrRange::sized(Addr((heap.as_ptr() as u64).next_multiple_of(page)), 60 * page);

@@ -13,7 +13,7 @@ use lastgasp_observe::stillness::Stillness;
 use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
 
-use super::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
+use super::deadline::{Deadline, longest_copy};
 use super::places::{OfTheDead, Places};
 use super::spans;
 use crate::act::stop::Stopper;
@@ -181,10 +181,9 @@ fn copy_in_a_stop(
     context: &CaptureContext<'_>,
     still: Option<&mut Still<'_>>,
 ) -> Copied {
-    let longest = if context.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
-    let longest = longest.min(stopper.longest());
     let started = Instant::now();
     let mut stopped = stopper.stop(target.process.pid(), context.patience);
+    let longest = longest_copy(context.phase, stopped.letting_go()).min(stopper.longest());
     let registers = std::mem::take(&mut stopped.registers);
     let memory = Deadline::new(&*target.process, started + longest);
     copy(evidence, &target.source(&memory, &registers), context.extent);

@@ -40,7 +40,8 @@ const IN_TIME: Duration = Duration::from_millis(40);
 struct Entry {
     /// Cgroup folders that we made.
     made: Vec<PathBuf>,
-    /// Cgroup folders that we may have frozen.
+    /// Cgroup folders that are thawed: earlier releases froze groups, and nobody else may freeze one of our
+    /// making.
     may_be_frozen: Vec<PathBuf>,
     /// A memory profile that we may have switched on.
     profiling: Option<ProfileRateChange>,
@@ -96,13 +97,8 @@ impl Journal {
         Self::write(store, &Entry { profiling: Some(change.clone()), ..Entry::default() })
     }
 
-    /// As [`Journal::open`] for a group that may be frozen, in time or not at all: see
+    /// As [`Journal::open`], for a brake that is about to be set; in time or not at all: see
     /// [`Journal::write_in_time`].
-    pub(crate) fn of_freezing(store: &Path, dir: &Path) -> io::Result<Self> {
-        Self::write_in_time(store, Entry { may_be_frozen: vec![dir.to_owned()], ..Entry::default() })
-    }
-
-    /// As that, for a brake that is about to be set.
     pub(crate) fn of_brake(store: &Path, change: &CgroupLimitChange) -> io::Result<Self> {
         Self::write_in_time(store, Entry { limit: Some(change.clone()), ..Entry::default() })
     }

@@ -22,6 +22,8 @@ use crate::take::{CaptureContext, Places};
 /// its own, and of one of many.
 const SEARCH_WATCHED: Duration = Duration::from_millis(10);
 pub(crate) const SEARCH_CALM: Duration = Duration::from_millis(2);
+/// How old the plan of a copy may be in danger.
+const PLAN_AGE: Duration = Duration::from_millis(200);
 
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(crate) struct TargetHistory {
     pub(crate) last_gauges: Option<MemStats>,
     /// Who shared its group, and when that was looked at.
     last_neighbours: Option<(Neighbours, u64)>,
-    /// What tells where its pages are, opened as it is found: it can be read when it is dead.
+    /// What tells where its pages are, opened while it lives: it can be read when it is dead.
     places: Option<Places>,
     /// When evidence was taken last, on the timeline's clock.
     pub(crate) taken_ms: Option<u64>,
@@ -82,6 +84,29 @@ impl TargetHistory {
         self.note_baseline(SEARCH_WATCHED);
     }
 
+    /// It comes into danger, or to its end: from now on nobody is waited for, and what tells of the dead is
+    /// kept open.
+    pub(super) fn danger(&mut self) {
+        self.target.closely = true;
+        if let Some(places) = &mut self.places {
+            places.danger(&self.target.process);
+        }
+    }
+
+    /// That is over.
+    pub(super) fn calm(&mut self) {
+        self.target.closely = false;
+        if let Some(places) = &mut self.places {
+            places.calm();
+        }
+    }
+
+    /// Who had it was told to leave off: what he was about to bring up to date is that before anybody is
+    /// stopped.
+    pub(super) fn was_interrupted(&mut self) {
+        self.refreshed = self.refreshed.checked_sub(PLAN_AGE).unwrap_or(self.refreshed);
+    }
+
     /// Notes its memory use, with the gauges of the same look: the dead have none.
     pub(crate) fn note_usage(&mut self, usage: Option<Usage>, t_ms: u64, gauges: MemStats) {
         if let Some(usage) = usage {
@@ -124,7 +149,7 @@ impl TargetHistory {
         // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
         if pace == Pace::Steady && self.baseline_due <= Instant::now() {
             self.note_baseline(SEARCH_WATCHED);
-        } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
+        } else if state != State::Watch && self.refreshed.elapsed() >= PLAN_AGE {
             self.target.refresh();
             self.refreshed = Instant::now();
         }

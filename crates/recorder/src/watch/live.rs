@@ -1,7 +1,7 @@
 //! A live target, as the watch loop sees it.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::exit::{Risen, by_sigkill, how_it_ended};
@@ -33,6 +33,41 @@ struct Live<'a> {
     collects_at: Option<u64>,
 }
 
+impl<'a> Live<'a> {
+    /// A watch, with its history as soon as that is to be had. Whoever samples it lightly has it for as long
+    /// as he is answered, which on a busy machine is long and where its memory is silent a second: he is told
+    /// to leave off. Until the end of this nobody is waited for.
+    fn of(
+        watch: &'a mut TargetWatch,
+        history: &'a Mutex<TargetHistory>,
+        machine: &'a mut Machine,
+        end: Option<End>,
+    ) -> Self {
+        let mut history = match history.try_lock() {
+            Ok(history) => history,
+            Err(_) => {
+                if let Some(foreign) = &watch.foreign {
+                    foreign.hurry(true);
+                }
+                let mut history = lock(history);
+                history.was_interrupted();
+                history
+            }
+        };
+        history.danger();
+        Self { watch, history, machine, end, collects_at: None }
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.history.calm();
+        if let Some(foreign) = &self.watch.foreign {
+            foreign.hurry(false);
+        }
+    }
+}
+
 /// Evidence that was taken so shortly before a death is of that death.
 const IN_THIS_CRISIS: Duration = Duration::from_secs(60);
 
@@ -49,12 +84,7 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(
-            &mut Live { watch: self, history: lock(&history), machine, end: None, collects_at: None },
-            rules,
-            actor,
-            until_calm,
-        )
+        watch_loop(&mut Live::of(self, &history, machine, None), rules, actor, until_calm)
     }
 
     /// Reads what is left of one that has ended.
@@ -64,12 +94,7 @@ impl TargetWatch {
         let (died, end) = (Instant::now(), Some(self.end(machine)));
         self.limit_usage.read_last_words();
         let history = Arc::clone(&self.history);
-        after_death(
-            &mut Live { watch: self, history: lock(&history), machine, end, collects_at: None },
-            died,
-            rules,
-            actor,
-        )
+        after_death(&mut Live::of(self, &history, machine, end), died, rules, actor)
     }
 
     /// Takes a capture of it, since its goroutines seem to leak; says in its log if there is none.
@@ -77,7 +102,7 @@ impl TargetWatch {
         /// Others may be nearer to their end, and this is no hurry.
         const AT_MOST: Duration = Duration::from_secs(2);
         let history = Arc::clone(&self.history);
-        let mut live = Live { watch: self, history: lock(&history), machine, end: None, collects_at: None };
+        let mut live = Live::of(self, &history, machine, None);
         // What is told of its memory is of now.
         let _ = live.sample(State::Watch);
         let usage = &live.watch.limit_usage;
@@ -93,7 +118,7 @@ impl TargetWatch {
     fn end(&self, machine: &mut Machine) -> End {
         // Before all else: its group may be removed in the next millisecond, and says nothing then.
         let at_once = self.counters.risen(machine);
-        let status = how_it_ended(self.pid, self.exit.as_ref());
+        let status = how_it_ended(self.pid, self.exit.as_deref());
         let by_sigkill = status.as_ref().map(by_sigkill);
         let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill, machine) };
         tracing::debug!(pid = self.pid, ?status, ?risen, counters = ?self.counters, "has ended");
@@ -264,14 +289,16 @@ impl Observed for Live<'_> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use lastgasp_goruntime::{BuildInfo, EvidencePlan, Globals, ModuleData, Runtime};
-    use lastgasp_inferior::{Addr, AddrRange, Arch, LiveProcess};
+    use lastgasp_inferior::{Addr, AddrRange, Arch, LiveProcess, Memory, ReadCause, ReadError};
     use lastgasp_observe::kernel::limit::LimitUsage;
     use lastgasp_observe::raw_capture::RawCapture;
     use lastgasp_observe::target::Target;
     use lastgasp_observe::target::baselines::BaselineHistory;
     use lastgasp_observe::target::identity::Identity;
+    use lastgasp_observe::target::inspect::{ForeignMemory, ReadByAnother};
 
     use super::super::actor::{Sleeper, Woken};
     use super::*;
@@ -341,6 +368,7 @@ mod tests {
         Target {
             process: Arc::new(LiveProcess::open(pid).unwrap()),
             foreign: None,
+            closely: false,
             runtime: Runtime::restored(Arch::Amd64, build_info, module, globals).unwrap(),
             plan: EvidencePlan::default(),
             baselines: BaselineHistory::default(),
@@ -372,5 +400,66 @@ mod tests {
         drop(sampled);
         let report = worker.join().unwrap();
         assert!(report.status.as_ref().is_some_and(by_sigkill) && report.killed, "{report:?}");
+    }
+
+    /// Answers nobody until somebody is in a hurry, as a worker that has no turn among others.
+    #[derive(Debug, Default)]
+    struct Starved {
+        asked: AtomicUsize,
+        hurried: AtomicBool,
+    }
+
+    impl Memory for Starved {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            while !self.hurried.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(ReadError { addr, len: buf.len(), cause: ReadCause::TooLate })
+        }
+    }
+
+    impl ReadByAnother for Starved {
+        fn hurry(&self, hurry: bool) {
+            self.hurried.store(hurry, Ordering::SeqCst);
+        }
+
+        fn is_hurried(&self) -> bool {
+            self.hurried.load(Ordering::SeqCst)
+        }
+    }
+
+    /// Whoever samples a calm process is not answered, and it comes into danger: its watch does not wait for
+    /// that, and asks nobody while it goes on.
+    #[test]
+    fn nobody_who_is_in_danger_waits_for_whoever_reads_the_calm() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let (mut machine, foreign) = (Machine::detect(), Arc::new(Starved::default()));
+        let target = Target { foreign: Some(Arc::clone(&foreign) as ForeignMemory), ..target(child.id() as i32) };
+        let usage = LimitUsage::of(target.process.pid(), 0, None, Some(1 << 40), &Default::default(), &machine);
+        let mut watch = TargetWatch::new(target, usage, &machine);
+        let history = Arc::clone(&watch.history);
+        let asked = || foreign.asked.load(Ordering::SeqCst);
+        std::thread::scope(|threads| {
+            let sampler = threads.spawn(|| lock(&history).target.calm_gauges().is_none());
+            while asked() == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let began = Instant::now();
+            let same = Arc::clone(&history);
+            let live = Live::of(&mut watch, &same, &mut machine, None);
+            assert!(began.elapsed() < Duration::from_millis(500), "waited for {:?}", began.elapsed());
+            let before = asked();
+            let _ = live.history.target.calm_gauges();
+            assert_eq!(asked(), before, "it reads by itself");
+            drop(live);
+            assert!(sampler.join().unwrap());
+        });
+        assert!(!foreign.is_hurried(), "the calm are sampled again");
+        let _ = foreign.hurried.swap(true, Ordering::SeqCst);
+        let _ = lock(&history).target.calm_gauges();
+        assert!(asked() > 1, "by somebody else, as before");
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -11,6 +11,7 @@ use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sys::pidfd_open;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::identity::Identity;
+use lastgasp_observe::target::inspect::ForeignMemory;
 use lastgasp_observe::target::timeline::{Clock, Timeline};
 
 use super::decisions::{Decided, Decisions, Look};
@@ -29,6 +30,8 @@ pub(crate) struct TargetWatch {
     /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address
     /// space; nobody who must not hang locks this.
     pub(crate) history: Arc<Mutex<TargetHistory>>,
+    /// Who reads its memory for those that are in no hurry.
+    pub(crate) foreign: Option<ForeignMemory>,
     /// How much of which limit it uses.
     pub(crate) limit_usage: LimitUsage,
     /// What was decided, and by what.
@@ -36,7 +39,7 @@ pub(crate) struct TargetWatch {
     /// Its address space, held.
     pub(crate) pin: Option<Pin>,
     /// Readable when it has ended.
-    pub(crate) exit: Option<OwnedFd>,
+    pub(crate) exit: Option<Arc<OwnedFd>>,
     /// The timeline's.
     pub(crate) clock: Clock,
     series: u64,
@@ -57,7 +60,7 @@ impl TargetWatch {
             pid,
             identity: target.identity.clone(),
             counters: OomCounters::note(&limit_usage, machine),
-            exit: pidfd_open(pid),
+            exit: target.process.pidfd().or_else(|| pidfd_open(pid).map(Arc::new)),
             clock: timeline.clock(),
             mem: target.process.mem_shared(),
             readable: target.readable(),
@@ -68,14 +71,14 @@ impl TargetWatch {
             decisions: Decisions::default(),
             pin: None,
             moves: 0,
+            foreign: target.foreign.clone(),
             history: Arc::new(Mutex::new(TargetHistory::new(target, timeline))),
         }
     }
 
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
-        let mem = self.mem.try_clone().map_err(|e| e.to_string())?;
-        self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
+        self.pin = Some(Pin::hold(Arc::clone(&self.mem), self.readable).map_err(|e| e.to_string())?);
         Ok(())
     }
 

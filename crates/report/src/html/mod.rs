@@ -22,6 +22,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("js/heap.js"),
     include_str!("js/ledger.js"),
     include_str!("js/evidence.js"),
+    include_str!("js/source.js"),
     include_str!("js/main.js"),
 ];
 

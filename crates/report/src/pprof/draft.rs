@@ -8,7 +8,7 @@ use lastgasp_diagnosis::facts::Target;
 use prost::Message as _;
 use rustc_hash::FxHashMap;
 
-use super::message::{Function, Line, Location, Mapping, Profile, Sample, ValueType};
+use lastgasp_gosource::profile_proto::{Function, Line, Location, Mapping, Profile, Sample, ValueType};
 
 /// A profile in the making.
 pub(crate) struct Draft {

@@ -6,7 +6,7 @@ use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::Site;
 
 use super::draft::{Draft, value};
-use super::message::{Line, Sample};
+use lastgasp_gosource::profile_proto::{Line, Sample};
 
 /// Builds a profile from frames that are named by index.
 struct Builder<'a> {

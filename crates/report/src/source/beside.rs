@@ -3,6 +3,7 @@
 
 use lastgasp_gosource::Finding;
 use lastgasp_gosource::changed::Changes;
+use lastgasp_gosource::join::Excerpt;
 use serde_json::{Value, json};
 
 use crate::printable::printable;
@@ -18,6 +19,8 @@ pub struct BesideFindings {
     pub linked: Vec<Linked>,
     /// Cures as differences, by fingerprint of their finding.
     pub cures: Vec<(String, String)>,
+    /// Lines of the source around what the capture is about; of a report alone.
+    pub excerpts: Vec<Excerpt>,
     /// What changed in the verdict's functions, where that was asked and is known.
     pub changes: Option<Changes>,
     /// When the process died, in seconds since 1970.
@@ -134,6 +137,7 @@ pub fn beside_json(beside: &BesideFindings) -> Value {
             "finding": fingerprint,
             "diff": diff,
         })).collect::<Vec<_>>(),
+        "excerpts": beside.excerpts,
         "changes": changes,
         "toolchain": beside.toolchain,
         "typed": beside.typed,

@@ -94,9 +94,8 @@ pub struct Wanted<'a> {
 /// Longest that instances take until all of them answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Longer than the time over which rates are taken and the time that lastgasp reads back as it starts,
-/// together: the first rates of a Prometheus are too low, and would look like traffic that rises.
-const RATES: Duration = Duration::from_secs(13);
+/// About the time over which rates are taken: the first ones are too low.
+const RATES: Duration = Duration::from_secs(4);
 
 impl World {
     /// Builds what is missing and starts all of it; returns when every instance answers and callers ask.
@@ -181,6 +180,22 @@ impl World {
             web.post(&format!("http://127.0.0.1:{}/publish", ports.admin), FORM, None, &form)?;
         }
 
+        // Both are there before the service is, as on any node: a leak from the start of a process is seen
+        // from its start (seen: instances that had died in the warm-up, before anybody watched).
+        progress.set("starting", "Prometheus");
+        let targets = targets(scenario, &ports, &scenario.instances());
+        let prometheus = platform::prometheus(&packages, &ports, &infrastructure, stage.path(), &targets)?;
+        others.insert("prometheus", prometheus);
+        progress.set("starting", "lastgasp watch");
+        let places = recorder::Places {
+            stage: stage.path(),
+            store: &store,
+            log: kept.join("lastgasp.log"),
+            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
+            hook: hook.port,
+            token_file: &token_file,
+        };
+        let recorder = recorder::start(lastgasp, scenario, &ports, &infrastructure, &places)?;
         progress.set("starting", "instances");
         let mut all = Vec::new();
         for (at, name) in scenario.instances().iter().enumerate() {
@@ -243,7 +258,7 @@ impl World {
         )?;
         let mut world = Self {
             callers: BTreeMap::new(),
-            recorder: None,
+            recorder: Some(recorder),
             instances,
             neighbours: Vec::new(),
             balancer: Some(balancer),
@@ -271,37 +286,14 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
-        // What is seen of the world from now on is the world at rest: that it was just made is no part of it,
-        // of what lastgasp sees as little as of what Prometheus remembers.
-        let warm = |what: &str, time: Duration| {
-            let began = Instant::now();
-            while began.elapsed() < time {
-                progress.set("starting", format!("{what} for {} s", time.as_secs()));
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        };
-        warm("warming up", scenario.warm_up.duration());
-        progress.set("starting", "Prometheus");
-        let prometheus = platform::prometheus(
-            &world.packages,
-            &world.ports,
-            &world.infrastructure,
-            world.stage.path(),
-            &targets(scenario, &world.ports, &scenario.instances()),
-        )?;
-        world.others.insert("prometheus", prometheus);
-        warm("Prometheus scrapes", if scenario.warm_up.0 == 0 { Duration::ZERO } else { RATES });
-        progress.set("starting", "lastgasp watch");
-        let places = recorder::Places {
-            stage: world.stage.path(),
-            store: &store,
-            log: kept.join("lastgasp.log"),
-            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
-            hook: world.hook.port,
-            token_file: &token_file,
-        };
-        let recorder = recorder::start(lastgasp, scenario, &world.ports, &world.infrastructure, &places)?;
-        world.recorder = Some(recorder);
+        // A timeline begins with a world at rest.
+        let warm_up = scenario.warm_up.duration();
+        let rest = if warm_up.is_zero() { warm_up } else { warm_up + RATES };
+        let began = Instant::now();
+        while began.elapsed() < rest {
+            progress.set("starting", format!("warming up for {} s", rest.as_secs()));
+            std::thread::sleep(Duration::from_millis(100));
+        }
         progress.done(
             "starting",
             &format!(

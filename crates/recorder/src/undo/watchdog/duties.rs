@@ -2,7 +2,6 @@
 //!
 //! | line | what it means |
 //! |---|---|
-//! | `freeze DIR`, `thawed DIR` | about to freeze that cgroup: to be thawed in half a second |
 //! | `hold N [MILLISECONDS]`, `held N` | about to hold a target by ptrace, for half a second or as long as said. Should it last twice as long we are stopped ourselves (Ctrl-Z, a paused container) and are ended: the kernel then lets the target go |
 //! | `profiling PID START ADDRESS SECONDS` | about to switch a memory profile on: off again after that time |
 //! | `tripwire MILLISECONDS OURS SAVED FILE`, `restored FILE` | about to write `OURS` into a cgroup's file: `SAVED` again after that time, or when nothing was heard for half a second |
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::undo::cgroup_limit::CgroupLimitChange;
 use crate::undo::profile_rate::ProfileRateChange;
 
-/// A frozen target is thawed after this time at the latest, whatever we do.
+/// A target that stands still runs on after this time at the latest, whatever we do.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// Longest time that a person may have a target held for, by ptrace.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -27,7 +26,6 @@ const LONGEST_BRAKE: Duration = Duration::from_secs(60);
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    Thaw(PathBuf),
     EndOwner,
     ProfilingOff(ProfileRateChange),
     Restore(CgroupLimitChange),
@@ -36,7 +34,6 @@ pub(super) enum Act {
 /// Everything that is outstanding, with its deadlines.
 #[derive(Debug)]
 pub(super) struct Duties {
-    frozen: BTreeMap<PathBuf, Instant>,
     held: BTreeMap<u64, Instant>,
     profiling: Vec<(ProfileRateChange, Instant)>,
     brakes: BTreeMap<PathBuf, (CgroupLimitChange, Instant)>,
@@ -45,13 +42,7 @@ pub(super) struct Duties {
 
 impl Duties {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            frozen: BTreeMap::new(),
-            held: BTreeMap::new(),
-            profiling: Vec::new(),
-            brakes: BTreeMap::new(),
-            heard: now,
-        }
+        Self { held: BTreeMap::new(), profiling: Vec::new(), brakes: BTreeMap::new(), heard: now }
     }
 
     /// One line; gives whether it is time to leave. What is not understood is a sign of life and nothing
@@ -60,8 +51,6 @@ impl Duties {
         self.heard = now;
         let (word, rest) = line.trim_end_matches('\n').split_once(' ').unwrap_or((line.trim_end(), ""));
         match word {
-            "freeze" => drop(self.frozen.insert(rest.into(), now + PATIENCE)),
-            "thawed" => drop(self.frozen.remove(&PathBuf::from(rest))),
             "hold" => {
                 if let Some((number, most)) = parse_hold(rest) {
                     self.held.insert(number, now + most * 2);
@@ -84,19 +73,15 @@ impl Duties {
     /// When something must be done at the latest.
     pub(super) fn next(&self) -> Option<Instant> {
         let silence = (!self.brakes.is_empty()).then_some(self.heard + PATIENCE);
-        let all = self.frozen.values().chain(self.held.values()).copied();
+        let all = self.held.values().copied();
         let timed = self.profiling.iter().map(|(_, until)| *until).chain(self.brakes.values().map(|(_, u)| *u));
         all.chain(timed).chain(silence).min()
     }
 
-    /// What must be done now. Frozen groups stay on the list, as what was announced may be written only after
-    /// this: they are thawed again and again until we hear that it is over. So do brakes.
+    /// What must be done now. Brakes stay on the list, as what was announced may be written only after this:
+    /// they are taken back again and again until we hear that it is over.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Act> {
         let mut acts = Vec::new();
-        for (dir, until) in self.frozen.iter_mut().filter(|(_, until)| **until <= now) {
-            acts.push(Act::Thaw(dir.clone()));
-            *until = now + PATIENCE;
-        }
         if self.held.values().any(|until| *until <= now) {
             self.held.clear();
             acts.push(Act::EndOwner);
@@ -121,10 +106,9 @@ impl Duties {
 
     /// Everything: the owner is dead.
     pub(super) fn all(self) -> Vec<Act> {
-        let frozen = self.frozen.into_keys().map(Act::Thaw);
         let profiling = self.profiling.into_iter().map(|(change, _)| Act::ProfilingOff(change));
         let brakes = self.brakes.into_values().map(|(change, _)| Act::Restore(change));
-        frozen.chain(brakes).chain(profiling).collect()
+        brakes.chain(profiling).collect()
     }
 }
 
@@ -164,19 +148,21 @@ mod tests {
         let t = Instant::now();
         let mut duties = Duties::new(t);
         assert_eq!(duties.next(), None);
-        duties.hear("freeze /a b\n", t);
-        duties.hear("freeze /c\n", t + ms(100));
+        duties.hear("tripwire 500 900 max /a b/memory.high\n", t);
+        duties.hear("tripwire 500 900 max /c/memory.high\n", t + ms(100));
         duties.hear("hold 1\n", t + ms(100));
         duties.hear("hold 2\n", t + ms(100));
-        duties.hear("thawed /c\n", t + ms(200));
+        duties.hear("restored /c/memory.high\n", t + ms(200));
         duties.hear("held 2\n", t + ms(200));
+        let file = PathBuf::from("/a b/memory.high");
+        let restore = Act::Restore(CgroupLimitChange { file, ours: "900".into(), saved: "max".into() });
         assert_eq!(duties.next(), Some(t + ms(500)));
         assert_eq!(duties.due(t + ms(499)), []);
-        assert_eq!(duties.due(t + ms(500)), [Act::Thaw("/a b".into())]);
+        assert_eq!(duties.due(t + ms(500)), std::slice::from_ref(&restore));
         // Not heard of since: once more.
-        assert_eq!(duties.due(t + ms(1000)), [Act::Thaw("/a b".into())]);
+        assert_eq!(duties.due(t + ms(1000)), std::slice::from_ref(&restore));
         assert_eq!(duties.due(t + ms(1100)), [Act::EndOwner]);
-        assert_eq!(duties.all(), [Act::Thaw("/a b".into())]);
+        assert_eq!(duties.all(), [restore]);
     }
 
     #[test]
@@ -213,7 +199,7 @@ mod tests {
     fn nonsense_is_a_sign_of_life_only() {
         let t = Instant::now();
         let mut duties = Duties::new(t);
-        for line in ["", "\n", "hold x", "hold 1 x", "tripwire", "tripwire 1 2", "profiling 1", "bye2", "freeze"] {
+        for line in ["", "\n", "hold x", "hold 1 x", "tripwire", "tripwire 1 2", "profiling 1", "bye2", "freeze /a"] {
             assert!(!duties.hear(line, t));
         }
         assert!(duties.hear("bye\n", t));

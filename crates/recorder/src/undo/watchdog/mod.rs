@@ -42,7 +42,7 @@ impl Watchdog {
     /// Starts the watchdog for the cgroup folders `made`.
     ///
     /// # Errors
-    /// The system's error: without a watchdog nothing may be frozen by cgroup.
+    /// The system's error: without a watchdog nobody is held for longer than a moment.
     pub(crate) fn start(made: &[PathBuf]) -> io::Result<Self> {
         // Without it there are no pins to look after.
         let pages = Pages::of_this_process().ok();
@@ -69,19 +69,6 @@ impl Watchdog {
     #[must_use]
     pub(crate) fn is_alive(&self) -> bool {
         self.pipe().is_some() && matches!(self.child().try_wait(), Ok(None))
-    }
-
-    /// Tells it that `dir` will be frozen now.
-    ///
-    /// # Errors
-    /// It is gone: do not freeze.
-    pub(crate) fn before_freeze(&self, dir: &Path) -> io::Result<()> {
-        self.say(&format!("freeze {}\n", dir.display()))
-    }
-
-    /// Tells it that `dir` is thawed again.
-    pub(crate) fn after_thaw(&self, dir: &Path) {
-        let _ = self.say(&format!("thawed {}\n", dir.display()));
     }
 
     /// Tells it that a target will be held by ptrace now, for `most` at the longest; gives a number for

@@ -72,7 +72,6 @@ pub fn serve(made: &[PathBuf]) {
 
 fn carry_out(act: Act, owner: Pid) {
     match act {
-        Act::Thaw(dir) => drop(thaw(&dir)),
         Act::ProfilingOff(change) => drop(change.undo()),
         Act::Restore(change) => drop(change.undo()),
         // If it still is that.

@@ -15,6 +15,7 @@
     ["Heap", "held", "a graph of the heap", lg.renderHeap],
     ["Memory", "memory", "an account of memory", lg.renderMemory],
     ["Findings", "findings", "findings", lg.renderFindings],
+    ["Source", "source", null, lg.renderSource],
     ["Changes", "changes", "change feeds", lg.renderChanges],
     ["Provenance", "provenance", "provenance", lg.renderProvenance],
   ];

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -79,16 +80,37 @@ fn go(setting: &Setting, args: &[&str]) -> Result<Tried> {
     Ok(tried)
 }
 
-/// So many connections, each of which says that.
-fn connections(daemon: &Daemon, count: usize, says: &[u8]) -> Result<Tried> {
+/// So many connections, each of which says that, as long as the try goes on: in the place of one that was
+/// hung up on comes the next.
+fn connections(daemon: &Daemon, count: usize, says: &'static [u8]) -> Result<Tried> {
     let address = daemon.address().context("it serves no pages")?;
-    let mut tried = Tried::default();
-    for _ in 0..count {
+    let connect = move || -> std::io::Result<TcpStream> {
         let mut stream = TcpStream::connect(&address)?;
-        stream.set_write_timeout(Some(Duration::from_millis(200)))?;
+        stream.set_write_timeout(Some(Duration::from_millis(20)))?;
         let _ = stream.write_all(says);
-        tried.keep(stream);
-    }
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    };
+    let mut all = (0..count).map(|_| connect()).collect::<std::io::Result<Vec<_>>>()?;
+    let (over, told) = channel::<()>();
+    let renews = std::thread::spawn(move || {
+        // Until the other end is dropped.
+        while told.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+            for stream in &mut all {
+                // What it answers is not taken: one byte looked at tells whether it goes on.
+                let goes_on = match stream.peek(&mut [0; 1]) {
+                    Ok(0) => false,
+                    Ok(_) => true,
+                    Err(e) => e.kind() == std::io::ErrorKind::WouldBlock,
+                };
+                if !goes_on && let Ok(next) = connect() {
+                    *stream = next;
+                }
+            }
+        }
+    });
+    let mut tried = Tried::default();
+    tried.keep((over, renews));
     Ok(tried)
 }
 
@@ -257,6 +279,6 @@ pub(super) const WAYS: &[Way] = &[
     Way { name: "half-a-request", begin: |_, d| connections(d, 50, b"GET /metrics HTTP/1.1\r\nX: ") },
     Way {
         name: "deaf-connections",
-        begin: |_, d| connections(d, 50, "GET /metrics HTTP/1.1\r\n\r\n".repeat(200).as_bytes()),
+        begin: |_, d| connections(d, 50, "GET /metrics HTTP/1.1\r\n\r\n".repeat(200).leak().as_bytes()),
     },
 ];

@@ -29,7 +29,7 @@ func replicas(conns []net.Conn, timeout time.Duration) (n int, err error) {
 	for _, c := range conns {
 		go func(c net.Conn) {
 			var b [1]byte
-			k, _ := c.Read(b[:])
+			k, _ := c.Read(b[:]) // want conn-no-deadline
 			res <- k // want result-channel-read-once
 		}(c)
 	}

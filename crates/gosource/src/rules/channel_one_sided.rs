@@ -1,0 +1,103 @@
+//! A channel of which one end is never used. The page: `docs/rules/channel-one-sided.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::channels::{Room, Use, local_room, uses};
+use crate::meaning::loops::{loops_in, rounds};
+use crate::syntax::ast::Span;
+use crate::syntax::{Function, VarKind};
+
+/// The rule.
+pub(super) struct ChannelOneSided;
+
+impl Rule for ChannelOneSided {
+    const INFO: RuleInfo = RuleInfo {
+        code: "channel-one-sided",
+        title: "a channel of which one end is never used",
+        doc: include_str!("../../../../docs/rules/channel-one-sided.md"),
+    };
+    const LEVEL: Level = Level::Critical;
+    const WHY: &'static str =
+        "the channel belongs to the function alone, and all that is done to it stands in the function";
+    const CURE: &'static str =
+        "Use the other end too, before or in another goroutine, or give the channel room for all that is sent.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (var, v) in f.scope.vars.iter().enumerate() {
+                let room = match local_room(case.pkg, f, var) {
+                    Some(Room::None) => 0,
+                    Some(Room::Of(n)) => n,
+                    _ => continue,
+                };
+                let uses = uses(case.pkg, f, var);
+                if v.kind != VarKind::Local || uses.iter().any(|u| u.0 == Use::Away) {
+                    continue;
+                }
+                let is = |u: &Seen, kinds: &[Use]| kinds.contains(&u.0);
+                let receives = |u: &&Seen| is(u, &[Use::Receive, Use::ReceiveInSelect, Use::Range]);
+                let first_send = uses.iter().find(|u| u.0 == Use::Send);
+                let gives = uses.iter().any(|u| is(u, &[Use::Send, Use::SendInSelect, Use::Close]));
+                let name = v.name;
+                if let Some(send) = first_send
+                    && !uses.iter().any(|u| receives(&u))
+                {
+                    if sent_before(case, f, &uses, u32::MAX).is_some_and(|n| n <= room) {
+                        continue;
+                    }
+                    out.found(id, send.1, format!("nobody receives from `{name}`: this send waits for ever"));
+                } else if let Some(receive) = uses.iter().find(|u| u.0 == Use::Receive)
+                    && !gives
+                {
+                    // `<-forever` keeps a program alive.
+                    if f.decl.name.name != "main" || receive.2 != v.unit {
+                        let sentence = format!("nobody sends to `{name}` or closes it: this receive waits for ever");
+                        out.found(id, receive.1, sentence);
+                    }
+                } else if let Some(send) = first_send
+                    && uses.iter().filter(receives).all(|u| u.2 == v.unit && send.2 == v.unit)
+                    && let Some(first) = uses.iter().find(receives)
+                    && first.1.start > send.1.start
+                    && !first.3
+                    && uses.iter().filter(|u| is(u, &[Use::Send, Use::SendInSelect])).all(|u| u.2 == v.unit)
+                    && sent_before(case, f, &uses, first.1.start).is_some_and(|n| n > room)
+                {
+                    let has = if room == 0 { "no room".to_owned() } else { format!("room for {room}") };
+                    let found = out.found(
+                        id,
+                        send.1,
+                        format!("`{name}` has {has}, and who sends here receives only afterwards: it waits for itself"),
+                    );
+                    found.related.push((f.file, first.1, "the first receive".into()));
+                }
+            }
+        }
+    }
+}
+
+/// What is done, where, in which unit, and whether in a loop of it.
+type Seen = (Use, Span, usize, bool);
+
+/// How many values are sent before a place at the least, where the text says it: of sends in a loop the
+/// loop's rounds count.
+fn sent_before<'a>(case: &Case<'a>, f: &'a Function<'a>, uses: &[Seen], before: u32) -> Option<u64> {
+    let mut sum = 0_u64;
+    for (_, span, unit, in_loop) in uses.iter().filter(|u| u.0 == Use::Send && u.1.start < before) {
+        let u = f.scope.units.get(*unit)?;
+        // A literal that stands in a loop runs once for each round of it.
+        if u.loops > 0 {
+            return None;
+        }
+        if *in_loop {
+            let mut around = loops_in(u.body).into_iter().filter(|(_, _, l)| l.body.span.contains(*span));
+            let l = around.next()?.2;
+            if around.next().is_some() {
+                return None;
+            }
+            sum = sum.saturating_add(rounds(case.pkg, f, l)?);
+        } else {
+            sum = sum.saturating_add(1);
+        }
+    }
+    Some(sum)
+}
