@@ -39,8 +39,8 @@ pub(crate) struct Scene<'a> {
     pub onset: UnixMs,
     /// The last moment at which it was seen not to have begun.
     pub grew_from: UnixMs,
-    /// When a third of the growth was there, in the first process of which that is known: what came before may
-    /// have brought most of it.
+    /// When a third of the growth was there, in the first process of which that is known: what came before
+    /// may have brought most of it.
     pub third: UnixMs,
     /// Whether that was seen from rest.
     pub onset_is_known: bool,

@@ -22,8 +22,8 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
     if before < -CLOCKS_MS {
         let known = scene.onset_is_known;
         let by = seconds(before.unsigned_abs() as f64 / 1e3);
-        // Two things may have come one after the other, the lesser first (seen in lab/cluster: a large list that
-        // is shared, and three seconds later the one that every request copies).
+        // Two things may have come one after the other, the lesser first (seen in lab/cluster: a large list
+        // that is shared, and three seconds later the one that every request copies).
         if change.at_unix_ms < scene.third {
             let text = format!("{by} after memory had begun to grow, and before a third of the growth was there");
             return Term { name: "time", log_odds: EARLY_IN_IT, text };
