@@ -301,6 +301,10 @@ fn of_staticcheck(out: &str) -> Vec<Said> {
 fn of_golangci(out: &str) -> Result<Vec<Said>> {
     let document: Value = serde_json::from_str(out.lines().next().unwrap_or_default())?;
     let issues = document["Issues"].as_array().cloned().unwrap_or_default();
+    // Where a package does not compile it says that and nothing else.
+    if let Some(broken) = issues.iter().find(|i| i["FromLinter"] == "typecheck") {
+        bail!("does not compile: {}", text(&broken["Text"]).trim());
+    }
     Ok(issues
         .iter()
         .map(|i| Said {
@@ -347,6 +351,7 @@ mod tests {
                 .unwrap();
         assert_eq!((lint[0].rule.as_str(), lint[0].line), ("noctx", 9));
         assert!(of_golangci("").is_err());
+        assert!(of_golangci("{\"Issues\":[{\"FromLinter\":\"typecheck\",\"Text\":\"\"}]}\n").is_err());
     }
 
     #[test]

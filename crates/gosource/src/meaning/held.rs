@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, Function};
+use crate::syntax::{Callee, FnId, Function, Init, VarId};
 
 use super::locks::{LockCall, Op, lock_call, op_named};
 
@@ -152,6 +152,13 @@ fn released_by<'a>(
             }
         }
         ExprKind::Call(call) => {
+            if let Callee::Variable(var) = case.pkg.callee(f, &call.fun) {
+                for (n, l) in locks.iter().enumerate() {
+                    if literal_unlocks(case, f, var, l.key) {
+                        held = held.without(n);
+                    }
+                }
+            }
             if let Callee::Local(callee) = case.pkg.callee(f, &call.fun)
                 && callee != id
             {
@@ -165,6 +172,12 @@ fn released_by<'a>(
         _ => {}
     }
     held
+}
+
+/// Whether a variable is a function literal that unlocks this lock.
+pub(crate) fn literal_unlocks<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId, key: &str) -> bool {
+    let literal = f.scope.vars.get(var).map(|v| v.init);
+    matches!(literal, Some(Init::Value(e, 0)) if matches!(e.kind, ExprKind::FuncLit(_)) && unlocks(case, f, e, key))
 }
 
 /// Whether something in an expression unlocks this lock.

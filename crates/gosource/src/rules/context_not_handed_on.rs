@@ -71,7 +71,7 @@ fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<
     let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == site.expr.span);
     let Some(request) = f.scope.vars.iter().position(made) else { return false };
     case.sites(id).iter().any(|s| {
-        let has = |is: &dyn Fn(&Expr<'a>) -> bool| s.call.args.iter().any(|a| is(a));
+        let has = |is: &dyn Fn(&Expr<'a>) -> bool| s.call.args.iter().any(is);
         has(&|a| f.scope.var(a) == Some(request)) && has(&|a| case.pkg.type_of(f, a).is("context", "Context"))
     })
 }

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::held::{defers_unlock, lets_go, locks_of, unlocks};
+use crate::meaning::held::{defers_unlock, lets_go, literal_unlocks, locks_of, unlocks};
 use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
@@ -159,6 +159,8 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     ExprKind::FuncLit(_) => unlocks(self.case, self.f, e, self.key),
                     ExprKind::Call(call) => match self.case.pkg.callee(self.f, &call.fun) {
                         Callee::Local(callee) => lets_go(self.case, callee, self.field),
+                        // `reject := func() { mu.Unlock(); ... }`, called.
+                        Callee::Variable(id) => literal_unlocks(self.case, self.f, id, self.key),
                         // The lock itself is handed on.
                         _ => call.args.iter().any(|a| {
                             a.unary("&").unwrap_or(a).selector().is_some()

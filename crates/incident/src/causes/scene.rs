@@ -39,6 +39,9 @@ pub(crate) struct Scene<'a> {
     pub onset: UnixMs,
     /// The last moment at which it was seen not to have begun.
     pub grew_from: UnixMs,
+    /// When a third of the growth was there, in the first process of which that is known: what came before may
+    /// have brought most of it.
+    pub third: UnixMs,
     /// Whether that was seen from rest.
     pub onset_is_known: bool,
     /// Best capture of each dead.
@@ -105,6 +108,7 @@ impl<'a> Scene<'a> {
             between: (from, to),
             onset,
             grew_from,
+            third: dead.iter().filter_map(|l| l.best()?.grown_by(1.0 / 3.0)).min().unwrap_or(onset),
             onset_is_known: rested.is_some(),
             captures,
             best,

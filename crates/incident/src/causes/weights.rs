@@ -33,6 +33,8 @@ pub(crate) const TIME: f64 = 1.2;
 pub(crate) const TIME_HALF_MS: f64 = 30.0 * 60_000.0;
 /// It came after the consequence.
 pub(crate) const AFTER_THE_FACT: f64 = -6.0;
+/// It came after the growth had begun, and before a third of it was there.
+pub(crate) const EARLY_IN_IT: f64 = -1.0;
 /// It reached those that died, by the Jaccard index of both sets; or it reached others only.
 pub(crate) const SCOPE: f64 = 1.5;
 pub(crate) const OUT_OF_SCOPE: f64 = -3.0;

@@ -6,7 +6,7 @@ use lastgasp_diagnosis::units::{plural, seconds};
 
 use crate::causes::Scene;
 use crate::causes::weights::{
-    AFTER_THE_FACT, NAME, OTHERS_NEAR, OTHERS_NEAR_MOST, OUT_OF_SCOPE, SCOPE, TIME, TIME_HALF_MS,
+    AFTER_THE_FACT, EARLY_IN_IT, NAME, OTHERS_NEAR, OTHERS_NEAR_MOST, OUT_OF_SCOPE, SCOPE, TIME, TIME_HALF_MS,
 };
 use crate::causes::{Cause, Term};
 use crate::evidence::{Change, ChangeKind};
@@ -22,6 +22,12 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
     if before < -CLOCKS_MS {
         let known = scene.onset_is_known;
         let by = seconds(before.unsigned_abs() as f64 / 1e3);
+        // Two things may have come one after the other, the lesser first (seen in lab/cluster: a large list that
+        // is shared, and three seconds later the one that every request copies).
+        if change.at_unix_ms < scene.third {
+            let text = format!("{by} after memory had begun to grow, and before a third of the growth was there");
+            return Term { name: "time", log_odds: EARLY_IN_IT, text };
+        }
         let what = if known { "memory had begun to grow" } else { "it was first seen to grow" };
         let log_odds = if known { AFTER_THE_FACT } else { AFTER_THE_FACT / 2.0 };
         return Term { name: "time", log_odds, text: format!("{by} after {what}: no cause of it") };

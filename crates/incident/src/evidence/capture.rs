@@ -151,6 +151,15 @@ impl CaptureSummary {
         Some(Between { earliest, latest: latest.max(earliest) })
     }
 
+    /// When so much of the growth was there first, by the points of its memory.
+    #[must_use]
+    pub fn grown_by(&self, part: f64) -> Option<UnixMs> {
+        let w = self.window?;
+        let least = w.start_bytes as f64 + w.end_bytes.saturating_sub(w.start_bytes) as f64 * part;
+        let after = self.memory.iter().filter(|p| p.unix_ms > w.onset_unix_ms);
+        after.into_iter().find(|p| p.value >= least).map(|p| p.unix_ms)
+    }
+
     /// Process and start: the life that it is of.
     #[must_use]
     pub fn life(&self) -> (i32, UnixMs) {

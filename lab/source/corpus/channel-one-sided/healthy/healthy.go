@@ -75,7 +75,7 @@ func chosen(stop <-chan struct{}) {
 
 func mutex(f func()) {
 	lock := make(chan struct{}, 1)
-	for range 3 {
+	for i := 0; i < 3; i++ {
 		lock <- struct{}{}
 		f()
 		<-lock

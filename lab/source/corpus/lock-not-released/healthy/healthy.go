@@ -92,3 +92,17 @@ func (a *account) finish() {
 	a.balance = 0
 	a.rw.Unlock()
 }
+
+// A literal with a name that unlocks, called on the way out.
+func rejected(mu *sync.Mutex, closed bool) error {
+	reject := func(err error) error {
+		mu.Unlock()
+		return err
+	}
+	mu.Lock()
+	if closed {
+		return reject(errors.New("closed"))
+	}
+	mu.Unlock()
+	return nil
+}
