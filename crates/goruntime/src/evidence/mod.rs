@@ -181,7 +181,9 @@ mod tests {
             let lost: Vec<_> = read.iter().filter(|(_, len)| *len > 0).filter(lost).collect();
             assert!(lost.is_empty(), "read and not copied, of {} pieces: {lost:x?}", read.len());
             let bytes: usize = read.iter().map(|(_, len)| len).sum();
-            assert!(bytes <= 2 * copy.snapshot.len(), "{bytes} bytes read for {} copied", copy.snapshot.len());
+            // What is between is a page at most; who decodes what it copies reads most of it many times over.
+            let most = 8 * copy.snapshot.len() + (64 << 10);
+            assert!(bytes <= most, "{bytes} bytes read for {} copied", copy.snapshot.len());
         }
     }
 
