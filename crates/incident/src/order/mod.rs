@@ -108,7 +108,14 @@ pub fn onsets(
             continue;
         }
         let course = course(&total.points, first.saturating_sub(BEFORE_MS), last.saturating_add(AFTER_MS));
-        out.push(of_metric(&name, &course, begin, &memory, i64::try_from(total.step_ms).unwrap_or(0)));
+        let step = i64::try_from(total.step_ms).unwrap_or(0);
+        // Whoever dies makes errors and has calls tried again, here and behind: what rises in the very step of
+        // the first death may be all of that (seen in lab/cluster: deaths within a second of an export, and
+        // the dependency whose callers had gone was named).
+        let role = &total.role;
+        let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
+        let died = lives.iter().filter_map(|l| l.killed()).min().filter(|_| by_deaths);
+        out.push(of_metric(&name, &course, (begin, died), &memory, step));
     }
     out
 }
@@ -272,7 +279,13 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
     }
 }
 
-fn of_metric(name: &str, course: &Course, begin: Option<Between>, memory: &[(usize, Between)], step: i64) -> Onset {
+fn of_metric(
+    name: &str,
+    course: &Course,
+    (begin, died): (Option<Between>, Option<UnixMs>),
+    memory: &[(usize, Between)],
+    step: i64,
+) -> Onset {
     let blank = Onset {
         series: name.to_owned(),
         at: None,
@@ -333,14 +346,18 @@ fn of_metric(name: &str, course: &Course, begin: Option<Between>, memory: &[(usi
             let lags = lags_from(memory, middle, off);
             // The service's series is one for all instances: against the first of them it comes first or not.
             let lag = begin.map(|b| (middle.saturating_sub(b.middle()), off.saturating_add(b.off())));
-            let (relation, ..) = lag.map_or((Relation::Unknown, 0, None), |l| relate(&[l]));
+            let (mut relation, ..) = lag.map_or((Relation::Unknown, 0, None), |l| relate(&[l]));
+            let with_deaths = relation == Relation::Together && died.is_some_and(|d| s.at >= d);
+            if with_deaths {
+                relation = Relation::After;
+            }
             let agree = lags.iter().filter(|(l, o)| match relation {
                 Relation::Before => *l < -SAME_MS.max(*o),
                 Relation::After => *l > SAME_MS.max(*o),
                 _ => l.abs() <= SAME_MS.max(*o),
             });
-            let agree = agree.count() as u64;
-            let told = matches!(relation, Relation::Before | Relation::After) && lags.len() >= 2;
+            let agree = if with_deaths { lags.len() as u64 } else { agree.count() as u64 };
+            let told = matches!(relation, Relation::Before | Relation::After) && lags.len() >= 2 && !with_deaths;
             Onset {
                 at: Some(middle),
                 lag_ms: lag.map(|l| l.0),
@@ -350,7 +367,12 @@ fn of_metric(name: &str, course: &Course, begin: Option<Between>, memory: &[(usi
                 p: told.then(|| at_least(agree, lags.len() as u64)),
                 relation,
                 levels: Some((s.before, s.after)),
-                text: format!("{name}: from {:.1} to {:.1}", s.before, s.after),
+                text: format!(
+                    "{name}: from {:.1} to {:.1}{}",
+                    s.before,
+                    s.after,
+                    if with_deaths { ", as the first of them died" } else { "" }
+                ),
                 ..blank
             }
         }
@@ -419,6 +441,28 @@ mod tests {
         assert_eq!(of("first attempts").relation, Relation::Steady);
         assert_eq!((of("goroutines").relation, of("goroutines").agree), (Relation::Steady, 8));
         assert_eq!(of("memory").at, Some(1_050_000));
+    }
+
+    /// Deaths a second after memory began to grow, and a scrape of every second: what rose with them says nothing.
+    #[test]
+    fn errors_that_rise_as_the_first_dies_are_of_the_deaths() {
+        let captures: Vec<CaptureSummary> = (0..4).map(|i| capture(1_059_200 + i * 10, None)).collect();
+        let lives: Vec<Life<'_>> = captures
+            .iter()
+            .map(|c| {
+                let mut l = life(c);
+                l.of.ended_unix_ms = Some(1_059_900);
+                l.of.ending = crate::evidence::Ending::OomKill;
+                l
+            })
+            .collect();
+        let lives: Vec<&Life<'_>> = lives.iter().collect();
+        let series = [metric("errors", 1_060_000, 0.0, 80.0), metric("first-attempts", 1_060_000, 20.0, 80.0)];
+        let got = onsets(&lives, None, &Traffic::of(&series, "svc"), 1_059_900, 1_060_000);
+        let of = |name: &str| got.iter().find(|o| o.series == name).unwrap();
+        assert_eq!((of("errors").relation, of("errors").p), (Relation::After, None));
+        assert!(of("errors").text.ends_with("as the first of them died"), "{}", of("errors").text);
+        assert_eq!(of("first attempts").relation, Relation::Together, "of these no death makes more");
     }
 
     #[test]
