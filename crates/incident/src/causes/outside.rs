@@ -125,8 +125,9 @@ fn traffic(scene: &Scene<'_>) -> Cause {
 fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
     let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
-    all.filter(|o| o.series != "timeouts" || scene.series("attempts").is_some_and(|a| rose(&a)))
-        .min_by_key(|o| (o.relation != Relation::Before, o.at))
+    // Who gives up early tries again; whether that began before the first death a slow scrape does not tell.
+    let more = scene.series("attempts").is_some_and(|a| rose(&a) || a.with_deaths);
+    all.filter(|o| o.series != "timeouts" || more).min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
 /// Whether a storm of retries began before a series of a dependency did: who is asked ten times as often
@@ -300,7 +301,10 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// Calls in flight must be so many times as many.
     const TIMES: f64 = 1.5;
     let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
-    let rose = |series: &str| matches!(scene.relation(series), Relation::Before | Relation::Together);
+    let rose = |series: &str| {
+        let may_have = scene.series(series).is_some_and(|o| o.with_deaths);
+        may_have || matches!(scene.relation(series), Relation::Before | Relation::Together)
+    };
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)
         && !rose(&format!("attempts of {name}"))
         && !rose("first attempts")

@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
             between: (from, to),
             onset,
             grew_from,
-            third: dead.iter().filter_map(|l| l.best()?.grown_by(1.0 / 3.0)).min().unwrap_or(onset),
+            third: third(&dead).unwrap_or(onset),
             onset_is_known: rested.is_some(),
             captures,
             best,
@@ -244,6 +244,16 @@ impl<'a> Scene<'a> {
     pub(crate) fn before_onset(&self, at: UnixMs) -> i64 {
         self.onset.saturating_sub(at)
     }
+}
+
+/// When a third of the growth was there; of those that had been at rest, where there are some: of a process
+/// that grew from its start on its load is a part of it.
+fn third(dead: &[&Life<'_>]) -> Option<UnixMs> {
+    let of = |rested: bool| {
+        let known = dead.iter().filter(move |l| !rested || l.memory_onset().is_some());
+        known.filter_map(|l| l.best()?.grown_by(1.0 / 3.0)).min()
+    };
+    of(true).or_else(|| of(false))
 }
 
 /// The capture that tells most, of all the dead: whole ones with a graph before others, and of alike ones the

@@ -69,6 +69,8 @@ pub struct Onset {
     pub relation: Relation,
     /// Level before and after, where it has one.
     pub levels: Option<(f64, f64)>,
+    /// Whether it rose in the very step of the first death: what was before that cannot be told.
+    pub with_deaths: bool,
     /// In words.
     pub text: String,
 }
@@ -109,9 +111,9 @@ pub fn onsets(
         }
         let course = course(&total.points, first.saturating_sub(BEFORE_MS), last.saturating_add(AFTER_MS));
         let step = i64::try_from(total.step_ms).unwrap_or(0);
-        // Whoever dies makes errors and has calls tried again, here and behind: what rises in the very step of
-        // the first death may be all of that (seen in lab/cluster: deaths within a second of an export, and
-        // the dependency whose callers had gone was named).
+        // Whoever dies makes errors and has calls tried again, here and behind: what rises in the very step
+        // of the first death may be all of that (seen in lab/cluster: deaths within a second of an export,
+        // and the dependency whose callers had gone was named).
         let role = &total.role;
         let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
         let died = lives.iter().filter_map(|l| l.killed()).min().filter(|_| by_deaths);
@@ -136,6 +138,7 @@ fn reference(memory: &[(usize, Between)], lives: usize) -> Onset {
         p: None,
         relation: if first.is_some() { Relation::Reference } else { Relation::Unknown },
         levels: None,
+        with_deaths: false,
         text,
     }
 }
@@ -206,6 +209,7 @@ fn of_jump(j: &Jump<'_>, memory: &[(usize, Between)]) -> Onset {
         p,
         relation,
         levels: Some((j.before as f64, j.after as f64)),
+        with_deaths: false,
         text,
     }
 }
@@ -275,6 +279,7 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
         p,
         relation,
         levels,
+        with_deaths: false,
         text,
     }
 }
@@ -296,6 +301,7 @@ fn of_metric(
         p: None,
         relation: Relation::Unknown,
         levels: None,
+        with_deaths: false,
         text: String::new(),
     };
     match course {
@@ -367,6 +373,7 @@ fn of_metric(
                 p: told.then(|| at_least(agree, lags.len() as u64)),
                 relation,
                 levels: Some((s.before, s.after)),
+                with_deaths,
                 text: format!(
                     "{name}: from {:.1} to {:.1}{}",
                     s.before,
@@ -443,7 +450,8 @@ mod tests {
         assert_eq!(of("memory").at, Some(1_050_000));
     }
 
-    /// Deaths a second after memory began to grow, and a scrape of every second: what rose with them says nothing.
+    /// Deaths a second after memory began to grow, and a scrape of every second: what rose with them says
+    /// nothing.
     #[test]
     fn errors_that_rise_as_the_first_dies_are_of_the_deaths() {
         let captures: Vec<CaptureSummary> = (0..4).map(|i| capture(1_059_200 + i * 10, None)).collect();
