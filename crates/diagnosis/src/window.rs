@@ -193,7 +193,9 @@ fn knee<'a>(samples: &'a [Sample], onset: &Sample, end: &Sample) -> Option<&'a S
     // Of all that would do the one that lies lowest below a straight climb.
     let slope = end.usage_bytes.saturating_sub(onset.usage_bytes) as f64 / (end.t_ms - onset.t_ms).max(1) as f64;
     let below = |k: &&Sample| slope * (k.t_ms - onset.t_ms) as f64 - k.usage_bytes as f64;
-    samples.iter().filter(within).filter(is_knee).max_by(|a, b| below(a).total_cmp(&below(b)))
+    let found = samples.iter().filter(within).filter(is_knee).max_by(|a, b| below(a).total_cmp(&below(b)));
+    // What shortens it by less is the climb's own first step.
+    found.filter(|k| (end.t_ms - k.t_ms).saturating_mul(3) <= (end.t_ms - onset.t_ms).saturating_mul(2))
 }
 
 /// Longest rest, or dip, within a climb.
