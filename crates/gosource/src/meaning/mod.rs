@@ -7,5 +7,7 @@ pub(crate) mod held;
 pub(crate) mod lifetimes;
 pub(crate) mod locks;
 pub(crate) mod loops;
+pub(crate) mod places;
+pub(crate) mod published;
 pub(crate) mod resources;
 pub(crate) mod shared;

@@ -182,7 +182,7 @@ pub(crate) fn is_stored<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bo
         super::loops::each_node(u.body, |node| match node {
             Node::Stmt(s) => {
                 if let StmtKind::Assign(_, l, r) = &s.kind {
-                    let long = l.iter().any(|t| super::lifetimes::long(case.pkg, f, t).is_some());
+                    let long = l.iter().any(|t| super::places::long(case.pkg, f, t).is_some());
                     stored |= long && r.iter().any(|v| holds(v, &is));
                 }
             }
@@ -193,7 +193,7 @@ pub(crate) fn is_stored<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bo
                         "Store" | "Set" | "Swap" | "CompareAndSwap" | "Put" | "Add" | "LoadOrStore" | "SetDefault"
                     )
                 {
-                    let long = super::lifetimes::long(case.pkg, f, x).is_some()
+                    let long = super::places::long(case.pkg, f, x).is_some()
                         || x.root()
                             .and_then(|r| f.scope.var(r))
                             .and_then(|v| f.scope.vars.get(v))

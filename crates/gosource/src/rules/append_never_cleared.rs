@@ -2,8 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_tamed, long, same};
+use crate::meaning::lifetimes::{grows_on, is_tamed, same};
 use crate::meaning::loops::each_node;
+use crate::meaning::places::long;
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;

@@ -5,6 +5,7 @@ use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::lifetimes::is_maker;
 use crate::meaning::loops::{each_node, loops_in};
+use crate::meaning::published;
 use crate::meaning::shared::{origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::Heat;
@@ -48,7 +49,7 @@ impl Rule for ConfigLengthLoop {
                     }
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
                     let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
-                    let published = is_published(&from.text);
+                    let published = published::is_published(&from.text);
                     // A method that may serve requests, over a list that may be of three: nothing to tell.
                     if case.calls.hot.get(&entry) == Some(&Heat::Service) && !published {
                         continue;
@@ -78,12 +79,6 @@ impl Rule for ConfigLengthLoop {
             }
         }
     }
-}
-
-/// Whether a name says that what it stands for is loaded anew while the program runs.
-pub(super) fn is_published(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    ["conf", "cfg", "setting", "cache", "dict", "whitelist", "blacklist", ".load()"].iter().any(|w| lower.contains(w))
 }
 
 /// Whether a loop deletes: then it makes the thing smaller.

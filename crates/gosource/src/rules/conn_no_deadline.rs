@@ -2,7 +2,8 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{Long, same};
+use crate::meaning::lifetimes::same;
+use crate::meaning::places::Long;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Site;
 use crate::syntax::visit::{self, Node};

@@ -2,8 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{Long, grows_on, is_tamed, long, same};
+use crate::meaning::lifetimes::{grows_on, is_tamed, same};
 use crate::meaning::loops::each_node;
+use crate::meaning::places::{Long, long};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function};

@@ -60,7 +60,7 @@ fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'
     let Some((verb, level, what)) = copies(case, f, site) else { return };
     let Some(from) = origin(case, id, what) else { return };
     // How long a list is only a profile tells, unless its name says that somebody publishes it.
-    let level = if level == Level::Hint && super::config_length_loop::is_published(&from.text) {
+    let level = if level == Level::Hint && crate::meaning::published::is_published(&from.text) {
         Level::Warning
     } else {
         level
@@ -297,7 +297,7 @@ fn is_result_kept<'a>(case: &Case<'a>, caller: FnId, g: &'a Function<'a>, call: 
                 && let StmtKind::Assign(_, l, r) | StmtKind::Define(l, r) = &s.kind
                 && r.iter().any(|v| v.span.contains(call.span))
             {
-                kept |= l.iter().any(|t| crate::meaning::lifetimes::long(case.pkg, g, t).is_some());
+                kept |= l.iter().any(|t| crate::meaning::places::long(case.pkg, g, t).is_some());
                 result = l.first().and_then(|t| g.scope.var(t));
             }
         });

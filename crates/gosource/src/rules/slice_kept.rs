@@ -2,8 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{Long, is_long_lived_type, long};
+use crate::meaning::lifetimes::is_long_lived_type;
 use crate::meaning::loops::each_node;
+use crate::meaning::places::{Long, long};
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};

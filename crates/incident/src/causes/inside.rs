@@ -3,6 +3,7 @@
 
 use lastgasp_diagnosis::units::{percent, seconds};
 
+use super::seen::{LEAKED, fills_files, leaks_goroutines};
 use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
@@ -10,9 +11,6 @@ use super::{Cause, Kind, Scene, is_of_the_collector};
 use crate::evidence::{CaptureSummary, ChangeKind};
 use crate::order::Relation;
 
-/// Goroutines that must be leaked for it to be the cause, and their part of all.
-const LEAKED: u64 = 64;
-const LEAKED_PART: f64 = 0.5;
 /// From here on a capture's own verdict counts as sure.
 const SURE: f64 = 0.75;
 /// Goroutines that wait must be so many times as many as the balancer counts in flight to be of no call.
@@ -23,18 +21,6 @@ const SLOW_MS: i64 = 180_000;
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     [gc(scene), leak(scene), goroutine_leak(scene), off_heap(scene), code_path(scene)].into_iter().flatten().collect()
-}
-
-/// Whether a capture's goroutines are leaked, by verdicts on each of them.
-pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
-    let g = &c.goroutines;
-    g.leaked >= LEAKED && g.leaked as f64 >= LEAKED_PART * g.at_end.max(1) as f64
-}
-
-/// Whether files in memory (tmpfs) fill its group.
-pub(super) fn fills_files(c: &CaptureSummary) -> bool {
-    c.finding("others-in-group")
-        .is_some_and(|f| f.title.contains("files in memory") || f.sentence.contains("files in a tmpfs"))
 }
 
 fn against_jump(scene: &Scene<'_>, cause: &mut Cause) {

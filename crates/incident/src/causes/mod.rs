@@ -11,6 +11,7 @@ mod outside;
 mod published;
 mod released;
 mod scene;
+mod seen;
 pub(crate) mod weights;
 
 pub use cause::{Cause, Kind, Term};

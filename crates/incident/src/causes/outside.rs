@@ -180,7 +180,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
     });
-    let leaked = scene.part_that_know(super::inside::leaks_goroutines);
+    let leaked = scene.part_that_know(super::seen::leaks_goroutines);
     let slow: Vec<&Onset> = scene
         .order
         .iter()
@@ -408,11 +408,8 @@ fn node(scene: &Scene<'_>) -> Option<Cause> {
     let of_node = scene.dead.iter().filter(|l| l.of.ending == Ending::NodeOomKill).count();
     let part = of_node as f64 / scene.dead.len().max(1) as f64;
     // Files in memory are the group's own: memory outside the heap.
-    let (sure, others) = if scene.part_of_lives(super::inside::fills_files) > 0.5 {
-        (0.0, 0.0)
-    } else {
-        scene.verdict("others-in-group")
-    };
+    let (sure, others) =
+        if scene.part_of_lives(super::seen::fills_files) > 0.5 { (0.0, 0.0) } else { scene.verdict("others-in-group") };
     let below = scene.part(|c| {
         let usage = c.memory.last().map_or(0.0, |p| p.value);
         c.is_of_a_kill() && c.limit_bytes.is_some_and(|l| usage > 0.0 && usage < 0.8 * l as f64) && c.window.is_none()

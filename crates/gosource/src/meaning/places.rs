@@ -1,0 +1,67 @@
+//! Places that outlive a call, as the text of an expression names them.
+
+use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::{Function, Package, VarKind};
+
+/// A place that outlives the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Long<'a> {
+    /// A package variable.
+    Package(&'a str),
+    /// A field of what a method is called on, by its type and the field.
+    Field(&'a str, &'a str),
+}
+
+impl Long<'_> {
+    /// In words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Package(name) => format!("the package variable `{name}`"),
+            Self::Field(of, field) => format!("the field `{field}` of `{of}`"),
+        }
+    }
+}
+
+/// Whether a place lives longer than the call.
+pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
+    let root = e.root()?;
+    let name = root.ident()?;
+    match f.scope.var(root) {
+        None => {
+            pkg.vars.get(name)?;
+            // A field of a struct in a package variable is named after the type, as its methods name it.
+            let of = match pkg.type_of(f, root).pointee() {
+                Type::Name { path: "", name, .. } => Some(*name),
+                _ => None,
+            };
+            Some(match of.zip(first_field(e)) {
+                Some((of, field)) => Long::Field(of, field),
+                None => Long::Package(name),
+            })
+        }
+        Some(id) => {
+            let var = f.scope.vars.get(id)?;
+            let pointer = matches!(var.ty, Some(Type::Pointer(_)));
+            if var.kind != VarKind::Receiver || !pointer {
+                return None;
+            }
+            first_field(e).map(|field| Long::Field(f.receiver_type().unwrap_or_default(), field))
+        }
+    }
+}
+
+/// The first field of a path: of `s.a.b[i]` it is `a`.
+fn first_field<'a>(e: &Expr<'a>) -> Option<&'a str> {
+    let mut at = e;
+    let mut field = None;
+    loop {
+        at = match &at.kind {
+            ExprKind::Selector(x, name) => {
+                field = Some(name.name);
+                x
+            }
+            ExprKind::Index(x, _) | ExprKind::Slice(x, _) | ExprKind::Assert(x, _) | ExprKind::Unary(_, x) => x,
+            _ => return field,
+        };
+    }
+}
