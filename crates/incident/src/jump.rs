@@ -164,8 +164,7 @@ fn joined<'a>(lives: &[&Life<'a>], seen: Vec<(usize, JumpSeen<'a>)>, of: u64) ->
     let best = seen.iter().map(|(_, s)| s).max_by(|a, b| worth(a).cmp(&worth(b)))?.clone();
     let (mut copies, mut of_growth) = (None, 0.0_f64);
     for (_, s) in &seen {
-        let grown =
-            s.capture.window.map_or(s.capture.growth.bytes, |w| w.end_bytes.saturating_sub(w.start_bytes)).max(1);
+        let grown = s.capture.grown_bytes();
         let same = s.capture.copies.iter().filter(|c| c.copies > 1 && is_near(c.elements, s.after));
         if let Some(c) = same.max_by_key(|c| c.total_bytes) {
             of_growth = of_growth.max((c.total_bytes as f64 / grown as f64).min(1.0));

@@ -58,9 +58,7 @@ impl Filled {
                 let copies = c.copies.iter().filter(|k| k.copies > 1 && is_near(k.elements, elements));
                 let Some(k) = copies.max_by_key(|k| k.total_bytes) else { continue };
                 has = true;
-                let window = c.window.map(|w| w.end_bytes.saturating_sub(w.start_bytes));
-                let grown = window.unwrap_or(c.growth.bytes).max(1);
-                out.of_growth = out.of_growth.max((k.total_bytes as f64 / grown as f64).min(1.0));
+                out.of_growth = out.of_growth.max((k.total_bytes as f64 / c.grown_bytes() as f64).min(1.0));
                 if out.copies.as_ref().is_none_or(|(_, most, _)| *most < k.total_bytes) {
                     out.copies = Some((k.copies, k.total_bytes, k.site.clone()));
                 }
@@ -74,17 +72,23 @@ impl Filled {
     pub(super) fn text(&self) -> String {
         let owner = if self.owner.is_empty() { "a collection" } else { self.owner.as_str() };
         let mut out = format!("{owner} has {} elements in {} of {} heaps", count(self.elements), self.lives, self.of);
-        if let Some((copies, total, site)) = &self.copies {
-            let built = if site.is_empty() { String::new() } else { format!(", built in {site}") };
-            out.push_str(&format!(
-                "; {} live copies of as many elements each hold {}{built}: {} of the growth",
-                count(*copies),
-                bytes(*total),
-                percent(self.of_growth)
-            ));
+        if let Some(copies) = &self.copies {
+            out.push_str(&copies_text(copies, self.of_growth));
         }
         out
     }
+}
+
+/// Copies of as many elements (number, bytes of all, where they are built), and what part of the growth they
+/// are.
+pub(super) fn copies_text((copies, total, site): &(u64, u64, String), of_growth: f64) -> String {
+    let built = if site.is_empty() { String::new() } else { format!(", built in {site}") };
+    format!(
+        "; {} live copies of as many elements each hold {}{built}: {} of the growth",
+        count(*copies),
+        bytes(*total),
+        percent(of_growth)
+    )
 }
 
 /// Whether the largest collections of most heaps were not known before they were large: that none of those

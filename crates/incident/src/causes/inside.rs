@@ -205,8 +205,8 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         return None;
     }
     let of = |c: &&&CaptureSummary| leaks_goroutines(c) || c.finding("goroutine-growth").is_some();
-    let held = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most"));
-    let held = held.into_iter().find(|f| f.sentence.contains("goroutines in"));
+    let mut held = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most"));
+    let held = held.find(|f| f.sentence.contains("goroutines in"));
     let subject = scene.captures.iter().find(of).and_then(|c| {
         let goroutine_codes = |f: &&crate::evidence::FindingSummary| {
             !f.code.contains("heap")
@@ -238,8 +238,9 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     // of none.
     let waiting = scene.best.map_or(0, |c| c.calls.waiting.max(c.goroutines.leaked)) as f64;
     let in_flight = scene.series("in flight").and_then(|o| o.levels).map(|(a, b)| a.max(b));
-    if let Some(calls) = in_flight.filter(|_| waiting >= LEAKED as f64) {
-        let of_no_call = waiting > calls.max(1.0) * OF_NO_CALL;
+    let in_flight = in_flight.filter(|_| waiting >= LEAKED as f64);
+    let of_no_call = in_flight.is_some_and(|calls| waiting > calls.max(1.0) * OF_NO_CALL);
+    if let Some(calls) = in_flight {
         let text =
             format!("{waiting:.0} goroutines of one process wait, and {calls:.0} calls are in flight to the service");
         if of_no_call {
@@ -268,7 +269,6 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("at work", FINDS_OTHER, "the calls in flight are at work, and not stuck");
     }
     against_jump(scene, &mut cause);
-    let of_no_call = cause.terms.iter().any(|t| t.name == "of no call" && t.log_odds > 0.0);
     let waits_alone = waits > 0.5 && waits_sure >= SURE && of_no_call;
     cause.decisive = (leaked > 0.5 || waits_alone) && scene.jump_of_the_growth().is_none();
     let waits_for = scene.best.and_then(|c| c.finding("waiting-calls"));

@@ -56,8 +56,8 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let first = scene.series("first attempts");
     let retries = scene.series("retries");
     let all = scene.series("attempts");
-    let mut piles_alike = false;
-    let rose_first = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    let mut is_storm = false;
+    let rose_first = |o: &&Onset| o.relation.may_be_first();
     match (first, all) {
         (Some(o), _) if of_series(o).is_some() => {
             cause.term("first attempts", of_series(o).unwrap_or(0.0), told(o));
@@ -71,7 +71,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
                 if let Some(f) = scene.order.iter().find(|o| fails_first(scene, o)) {
                     cause.term("what fails", ANOTHER_STORY * 2.0, told(f));
                 }
-                piles_alike = true;
+                is_storm = true;
             }
         }
         // Without retries counted apart more attempts may be either: half of what they would say.
@@ -94,17 +94,17 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     // Callers' timeouts and retries are changes of theirs, and reach this service all the same.
     let of_callers = |c: &Change| {
         let key = c.key.to_lowercase();
-        piles_alike && c.kind == ChangeKind::Config && (key.contains("timeout") || key.contains("retr"))
+        is_storm && c.kind == ChangeKind::Config && (key.contains("timeout") || key.contains("retr"))
     };
     with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale) || of_callers(c));
-    if piles_alike {
+    if is_storm {
         cause.terms.retain(|t| t.name != "scope");
     }
     let rose = first.filter(rose_first).or_else(|| retries.filter(rose_first));
     let levels = rose.and_then(|o| o.levels);
     let outpaces = pace_of_requests(scene, &mut cause, levels);
     // As many more calls must explain it: what each holds did not change as far as is seen.
-    let rose = rose.or_else(|| storm(scene).filter(|_| piles_alike));
+    let rose = rose.or_else(|| storm(scene).filter(|_| is_storm));
     let levels = rose.and_then(|o| o.levels);
     let enough = levels.is_some_and(|(a, b)| b > a * 1.3);
     cause.decisive = enough
@@ -123,7 +123,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
 /// The series that tells of a storm of retries: attempts, retries or timeouts that rose before memory or with
 /// it, the first of them.
 fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
-    let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    let rose = |o: &&Onset| o.relation.may_be_first();
     let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
     // Who gives up early tries again; whether that began before the first death a slow scrape does not tell.
     let more = scene.series("attempts").is_some_and(|a| rose(&a) || a.with_deaths);
@@ -144,7 +144,7 @@ fn fails_first(scene: &Scene<'_>, o: &Onset) -> bool {
         return false;
     }
     let of_dependency = o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
-    (of_dependency || answers_later(scene, o)) && matches!(o.relation, Relation::Before | Relation::Together)
+    (of_dependency || answers_later(scene, o)) && o.relation.may_be_first()
 }
 
 /// Holds the pace at which the place of the growth allocates against that of requests; whether it is so much
@@ -303,7 +303,7 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
     let rose = |series: &str| {
         let may_have = scene.series(series).is_some_and(|o| o.with_deaths);
-        may_have || matches!(scene.relation(series), Relation::Before | Relation::Together)
+        may_have || scene.relation(series).may_be_first()
     };
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)
         && !rose(&format!("attempts of {name}"))
@@ -313,10 +313,10 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
 
 /// More attempts or retries while nobody asked for more at first.
 pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
-    if matches!(scene.relation("first attempts"), Relation::Before | Relation::Together) {
+    if scene.relation("first attempts").may_be_first() {
         return None;
     }
-    let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    let rose = |o: &&Onset| o.relation.may_be_first();
     ["retries", "attempts"].into_iter().filter_map(|name| scene.series(name)).find(rose)
 }
 

@@ -1,8 +1,8 @@
 //! Configurations and published data: by feeds, and by what jumped in the heaps, which needs none.
 
-use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
+use lastgasp_diagnosis::units::{bytes, count, seconds};
 
-use super::filled::{Filled, largest_were_not_known};
+use super::filled::{Filled, copies_text, largest_were_not_known};
 use super::names::{census_key, hot_name};
 use super::weights::{
     BASE_CHANGE, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, NO_JUMP, NOT_WHEN_IT_JUMPED,
@@ -198,14 +198,8 @@ fn in_heaps(scene: &Scene<'_>, j: &Jump<'_>) -> String {
         j.lives,
         j.of
     );
-    if let Some((copies, total, site)) = &j.copies {
-        let built = if site.is_empty() { String::new() } else { format!(", built in {site}") };
-        out.push_str(&format!(
-            "; {} live copies of as many elements each hold {}{built}: {} of the growth",
-            count(*copies),
-            bytes(*total),
-            percent(j.of_growth)
-        ));
+    if let Some(copies) = &j.copies {
+        out.push_str(&copies_text(copies, j.of_growth));
     }
     let lead = scene.grew_from.saturating_sub(j.latest);
     if lead > 1000 {

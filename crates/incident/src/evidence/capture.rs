@@ -151,6 +151,12 @@ impl CaptureSummary {
         Some(Between { earliest, latest: latest.max(earliest) })
     }
 
+    /// Bytes by which memory grew: in its window, or else by the profile; 1 at least.
+    #[must_use]
+    pub fn grown_bytes(&self) -> u64 {
+        self.window.map_or(self.growth.bytes, |w| w.end_bytes.saturating_sub(w.start_bytes)).max(1)
+    }
+
     /// When so much of the growth was there first, by the points of its memory.
     #[must_use]
     pub fn grown_by(&self, part: f64) -> Option<UnixMs> {

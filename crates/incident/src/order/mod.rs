@@ -34,6 +34,12 @@ pub enum Relation {
 }
 
 impl Relation {
+    /// Whether it rose before memory, or too near to it to tell: then it may be the trigger.
+    #[must_use]
+    pub fn may_be_first(self) -> bool {
+        matches!(self, Self::Before | Self::Together)
+    }
+
     /// As in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
