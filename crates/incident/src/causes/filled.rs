@@ -44,7 +44,8 @@ impl Filled {
             return None;
         }
         let looked_through = |c: &&CaptureSummary| !c.census.is_empty() || !c.copies.is_empty();
-        let mut out = Self { elements, lives: 0, of: 0, of_growth: 0.0, with_graph: false, owner: String::new(), copies: None };
+        let mut out =
+            Self { elements, lives: 0, of: 0, of_growth: 0.0, with_graph: false, owner: String::new(), copies: None };
         for life in &scene.dead {
             let captures: Vec<&CaptureSummary> = life.captures.iter().copied().filter(looked_through).collect();
             out.of += u64::from(!captures.is_empty());

@@ -5,8 +5,8 @@ use lastgasp_diagnosis::units::{bytes, count, seconds};
 use super::filled::{Filled, copies_text, largest_were_not_known};
 use super::names::{census_key, hot_name};
 use super::weights::{
-    BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, LIVED_WITH_IT, NEARLY_SIZE,
-    NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
+    BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, LIVED_WITH_IT,
+    NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::weigh;
