@@ -3,7 +3,7 @@
 //! ids were read by all instances and did no harm for twelve seconds; then half of them got a release that
 //! copied the ids for every request, and the ids were named with 0.97.)
 
-use lastgasp_diagnosis::units::{count, plural, seconds};
+use lastgasp_diagnosis::units::{count, seconds};
 
 use super::Scene;
 use crate::evidence::{Change, ChangeKind, UnixMs};
@@ -54,9 +54,9 @@ pub(super) fn part(scene: &Scene<'_>, change: &Change) -> Option<(f64, String)> 
     let all = had.len() as u64;
     (all > 0).then(|| {
         let text = format!(
-            "{} of the {} in whose heap it was seen to come had lived with it, for up to {}",
+            "{} of the {} processes in whose heaps it was seen to come had lived with it, for up to {}",
             count(lived),
-            plural(all, "process"),
+            count(all),
             seconds(longest as f64 / 1e3)
         );
         (lived as f64 / all as f64, text)

@@ -196,7 +196,11 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
         return Match::No;
     }
     let part = j.of_growth;
-    let base = if part >= 0.3 && !nearly { JUMP_IS_THE_GROWTH } else { JUMP };
+    let base = match (nearly, part >= 0.3) {
+        (true, _) => JUMP / 2.0,
+        (false, true) => JUMP_IS_THE_GROWTH,
+        (false, false) => JUMP,
+    };
     cause.term("in the heaps", base, in_heaps(scene, j));
     if j.lives as f64 >= 0.8 * j.of as f64 {
         cause.term("everywhere", JUMP_EVERYWHERE, format!("in {} of {} heaps that were looked at", j.lives, j.of));

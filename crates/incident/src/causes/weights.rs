@@ -29,7 +29,7 @@ pub(crate) const NO_JUMP: f64 = -1.5;
 pub(crate) const JUMP_AGAINST_OTHERS: f64 = -2.5;
 
 /// All that had it in their heaps lived with it; times the part of them that did.
-pub(crate) const LIVED_WITH_IT: f64 = -4.0;
+pub(crate) const LIVED_WITH_IT: f64 = -6.0;
 
 /// Proximity in time: at once, falling by e in every half hour.
 pub(crate) const TIME: f64 = 1.2;
