@@ -7,7 +7,7 @@ use super::weights::{
     PACE, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene};
-use crate::changes::weigh;
+use crate::changes::{time, weigh};
 use crate::cohorts::Says;
 use crate::evidence::{Change, ChangeKind, Ending};
 use crate::life::Life;
@@ -273,10 +273,13 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
-            && scene.jump_of_the_growth().is_none();
+            && scene.jump_of_the_growth().is_none()
+            // Errors alone hold nobody; and what jumped in the heaps meanwhile is a rival (seen in lab/cluster:
+            // a canary's restart made errors, three seconds before a configuration came that no feed told of).
+            && !(scene.jumps.first().is_some_and(|j| j.lives * 2 > j.of) && is_of_errors(most.map(|(_, o)| **o)));
         let who = if name.is_empty() { "a service that it calls".to_owned() } else { name };
         cause.sentence = match most.and_then(|(_, o)| o.levels) {
-            Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("errors of ")) => {
+            Some((a, b)) if b > a && is_of_errors(most.map(|(_, o)| **o)) => {
                 format!("{who} fails ({} -> {} a second), and what fails is tried again", number(a), number(b))
             }
             Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("in-flight of ")) => {
@@ -298,6 +301,10 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         out.push(cause);
     }
     out
+}
+
+fn is_of_errors(o: Option<&Onset>) -> bool {
+    o.is_some_and(|o| o.series.starts_with("errors of "))
 }
 
 /// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's
@@ -380,7 +387,10 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0 && c.from != "none")
     };
     with_change(scene, &mut cause, is_down);
-    cause.at = cause.at.or(began);
+    if let (None, Some(at)) = (cause.change, began) {
+        cause.terms.push(time(scene, &Change { at_unix_ms: at, ..Change::default() }));
+        cause.at = Some(at);
+    }
     if lowered == 0 && cause.change.is_none() {
         return None;
     }
