@@ -129,7 +129,8 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     // An offset in a stripped binary is nobody's name: the code that fills it is.
     let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
     let code = if caller.is_empty() { function.as_str() } else { caller };
-    let key = owner.filter(is_named).map_or_else(|| code.to_owned(), |f| f.subject.clone());
+    let keeper = owner.filter(is_named);
+    let key = keeper.map_or_else(|| code.to_owned(), |f| f.subject.clone());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -180,7 +181,10 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("goroutines", FINDS_OTHER, "goroutines that nothing will wake hold it");
     }
     let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
-    cause.decisive = !at_once
+    // Named after who allocates it, it is not sure: who stores it may be another function, on no stack any more
+    // (seen in lab/cluster: `keepHead` keeps three bytes of what its caller had allocated).
+    cause.decisive = keeper.is_some()
+        && !at_once
         && scene.jump_of_the_growth().is_none()
         && ((alive > 0.5 && alive_sure >= SURE)
             || (grows > 0.5 && sure >= 0.6)
@@ -193,6 +197,9 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         Some(f) => f.sentence.clone(),
         None => format!("what {function}{by} allocates is never let go"),
     };
+    if keeper.is_none() {
+        cause.sentence = format!("{}; which code keeps it is not seen", cause.sentence.trim_end_matches('.'));
+    }
     cause.undo = "restart instances one by one to gain time; then fix what keeps it".into();
     Some(cause)
 }

@@ -340,7 +340,7 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         .filter_map(|l| l.of.limit_bytes);
     let usual = of_service.max();
     let (mut lowered, mut fits_no_more, mut known) = (0_u64, 0_u64, 0_u64);
-    let mut numbers = None;
+    let (mut numbers, mut began) = (None, None::<crate::evidence::UnixMs>);
     let first: Vec<&&Life<'_>> = scene.dead.iter().filter(|l| scene.kills == 0 || l.killed().is_some()).collect();
     for l in &first {
         let Some(now) = l.of.limit_bytes else { continue };
@@ -350,6 +350,10 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         if was > now + now / 50 {
             lowered += 1;
             numbers = numbers.or(Some((was, now)));
+            // Started with it, and the life before had another: it was lowered in between.
+            if before.is_some() {
+                began = Some(began.map_or(l.of.started_unix_ms, |b| b.min(l.of.started_unix_ms)));
+            }
             fits_no_more += u64::from(before.and_then(|b| b.peak_bytes).is_some_and(|p| p > now));
         }
     }
@@ -365,9 +369,11 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
     }
     let is_down = |c: &Change| {
         let down = c.size_bytes.zip(c.size_bytes_before).map(|(now, was)| now < was);
-        c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0)
+        // A group that was just made had none before: nothing was lowered then.
+        c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0 && c.from != "none")
     };
     with_change(scene, &mut cause, is_down);
+    cause.at = cause.at.or(began);
     if lowered == 0 && cause.change.is_none() {
         return None;
     }
