@@ -73,6 +73,13 @@ pub trait Memory {
         None
     }
 
+    /// Whether all that is asked for from now on would come too late, and fail: who reckons with what was read
+    /// in order to read more leaves that off. (`take/deadline.rs` of the recorder: a target stands still
+    /// meanwhile.)
+    fn is_late(&self) -> bool {
+        false
+    }
+
     /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
     /// allocation by itself).
     ///
@@ -138,6 +145,10 @@ impl<M: Memory + ?Sized> Memory for &M {
     fn shared(&self) -> Option<&(dyn Memory + Sync)> {
         (**self).shared()
     }
+
+    fn is_late(&self) -> bool {
+        (**self).is_late()
+    }
 }
 
 impl<M: Memory + ?Sized> Memory for Box<M> {
@@ -151,6 +162,10 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 
     fn shared(&self) -> Option<&(dyn Memory + Sync)> {
         (**self).shared()
+    }
+
+    fn is_late(&self) -> bool {
+        (**self).is_late()
     }
 }
 

@@ -73,7 +73,9 @@ impl Snapshot {
         }
         let mut failed = 0;
         for batch in &batches {
-            failed += if self.room(batch.bytes()).is_some() {
+            failed += if from.is_late() {
+                batch.ranges().len()
+            } else if self.room(batch.bytes()).is_some() {
                 self.copy_batches(from, std::slice::from_ref(batch))
             } else {
                 // What there is room for.

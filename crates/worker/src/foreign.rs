@@ -14,9 +14,9 @@ use crate::decode::{Answer as Facts, NotDecoded, decode};
 use crate::inspect::{Answer, inspect};
 use crate::limits::Limits;
 use crate::message::Said;
-use crate::pool::{Lent, MOST_STUCK, Pool, Turn};
+use crate::pool::{Lent, MOST_STUCK, Pool, Turn, Use};
 use crate::process::{About, Heard, Worker, may_read, own_binary, stuck};
-use crate::read::{ReadMemory, Silent};
+use crate::read::{Common, ReadMemory};
 use crate::task::AnyTask;
 
 /// Workers that look at files wait, so many; each looks once.
@@ -45,8 +45,7 @@ fn for_memory() -> Limits {
 #[derive(Debug)]
 pub struct Workers {
     inspectors: Arc<Pool<Answer>>,
-    readers: Arc<Pool<()>>,
-    silent: Arc<Silent>,
+    reading: Arc<Common>,
     decoders: Arc<Pool<Facts>>,
 }
 
@@ -57,10 +56,23 @@ impl Workers {
     /// No thread can be had.
     pub fn start() -> io::Result<Self> {
         Ok(Self {
-            inspectors: Pool::start("inspectors", own_binary, for_files(), INSPECTORS, Turn::BeforeOthers, Ok)?,
-            readers: Pool::start("readers", own_binary, for_memory(), READERS, Turn::BeforeOthers, ready_to_read)?,
-            silent: Arc::default(),
-            decoders: Pool::start("decoders", own_binary, for_facts(), DECODERS, Turn::AsOthers, Ok)?,
+            inspectors: Pool::start(
+                "inspectors",
+                own_binary,
+                for_files(),
+                (INSPECTORS, Use::Once),
+                Turn::BeforeOthers,
+                Ok,
+            )?,
+            reading: Arc::new(Common::new(Pool::start(
+                "readers",
+                own_binary,
+                for_memory(),
+                (READERS, Use::Again),
+                Turn::BeforeOthers,
+                ready_to_read,
+            )?)),
+            decoders: Pool::start("decoders", own_binary, for_facts(), (DECODERS, Use::Once), Turn::AsOthers, Ok)?,
         })
     }
 }
@@ -122,16 +134,15 @@ impl ForeignReader for Workers {
 
     fn memory(&self, pid: i32, mem: Arc<File>) -> io::Result<Option<ForeignMemory>> {
         let started = lastgasp_inferior::start_time(pid).unwrap_or(0);
-        let (readers, silent) = (Arc::clone(&self.readers), Arc::clone(&self.silent));
-        Ok(Some(Arc::new(ReadMemory::new(about(pid), started, mem, readers, silent))))
+        Ok(Some(Arc::new(ReadMemory::new(about(pid), started, mem, Arc::clone(&self.reading)))))
     }
 
     fn silent_until(&self, pid: i32) -> Option<Instant> {
-        self.silent.until(pid, lastgasp_inferior::start_time(pid)?)
+        self.reading.silent.until(pid, lastgasp_inferior::start_time(pid)?)
     }
 
     fn losses(&self) -> Losses {
-        let lost = self.inspectors.count_lost() + self.readers.count_lost() + self.decoders.count_lost();
+        let lost = self.inspectors.count_lost() + self.reading.readers.count_lost() + self.decoders.count_lost();
         Losses { lost, stuck: stuck() as u64, too_many: stuck() >= MOST_STUCK / 2 }
     }
 }

@@ -23,6 +23,7 @@ mod hurry;
 mod inspect;
 mod limits;
 mod message;
+mod pages;
 mod pool;
 mod process;
 mod read;

@@ -36,13 +36,28 @@ pub(crate) enum Turn {
     AsOthers,
 }
 
+/// What becomes of a worker that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It has read what is foreign, and does nothing else any more.
+    Once,
+    /// It comes back, in microseconds, and is used again: another one is started only for who waits while all
+    /// are in use. (One was started whenever one was in use, and ended a second later, ten times a second: of
+    /// all that a calm machine cost that was a third.)
+    Again,
+}
+
 /// Workers of one kind.
 #[derive(Debug)]
 pub(crate) struct Pool<A> {
     state: Mutex<State<A>>,
+    /// One has come back, or was started.
     changed: Condvar,
+    /// One more is wanted.
+    wanted: Condvar,
     /// How many wait.
     warm: usize,
+    of_use: Use,
     lost: AtomicU64,
     /// Whether the last one could not be started for want of descriptors.
     starved: AtomicBool,
@@ -52,10 +67,25 @@ pub(crate) struct Pool<A> {
 struct State<A> {
     idle: Vec<Worker<A>>,
     in_use: usize,
+    /// Who waits for one.
+    waiting: usize,
     /// Since when it is counted how often it was said that one was lost, how often that was, and how many
     /// there were of whom it was not.
     said: Option<(Instant, u32)>,
     unsaid: u64,
+}
+
+impl<A> State<A> {
+    /// Whether one more is to be started.
+    fn wants_another(&self, warm: usize, of_use: Use) -> bool {
+        match of_use {
+            Use::Once => self.idle.len() < warm,
+            Use::Again => {
+                let is_waited_for = self.waiting > 0 && self.idle.is_empty() && self.in_use < MOST_IN_USE;
+                self.idle.len() + self.in_use < warm || is_waited_for
+            }
+        }
+    }
 }
 
 /// A worker in use.
@@ -66,7 +96,7 @@ pub(crate) struct Lent<A> {
 }
 
 impl<A: DeserializeOwned + Send + 'static> Pool<A> {
-    /// Keeps `warm` of them ready; `ready` makes one so that was started by `command`.
+    /// Keeps `warm` of them ready, that are used so; `ready` makes one so that was started by `command`.
     ///
     /// # Errors
     /// No thread can be had.
@@ -74,15 +104,17 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         name: &'static str,
         command: fn() -> Command,
         limits: Limits,
-        warm: usize,
+        (warm, of_use): (usize, Use),
         turn: Turn,
         ready: fn(Worker<A>) -> io::Result<Worker<A>>,
     ) -> io::Result<Arc<Self>> {
-        let state = State { idle: Vec::new(), in_use: 0, said: None, unsaid: 0 };
+        let state = State { idle: Vec::new(), in_use: 0, waiting: 0, said: None, unsaid: 0 };
         let pool = Arc::new(Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            wanted: Condvar::new(),
             warm,
+            of_use,
             lost: AtomicU64::new(0),
             starved: AtomicBool::new(false),
         });
@@ -96,8 +128,9 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
                 match Worker::spawn(command(), limits).and_then(ready) {
                     Ok(worker) => {
                         pool.starved.store(false, Ordering::Relaxed);
-                        pool.lock().idle.push(worker);
-                        pool.changed.notify_all();
+                        let mut state = pool.lock();
+                        state.idle.push(worker);
+                        pool.tell(&state);
                     }
                     Err(e) => {
                         pool.starved.store(means_out_of_descriptors(&e), Ordering::Relaxed);
@@ -118,10 +151,10 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
             let pool = pool.upgrade()?;
             let state = pool.lock();
             let (mut state, waited) = pool
-                .changed
-                .wait_timeout_while(state, Duration::from_secs(1), |s| s.idle.len() >= pool.warm)
+                .wanted
+                .wait_timeout_while(state, Duration::from_secs(1), |s| !s.wants_another(pool.warm, pool.of_use))
                 .unwrap_or_else(PoisonError::into_inner);
-            let wanted = state.idle.len() < pool.warm;
+            let wanted = state.wants_another(pool.warm, pool.of_use);
             // Those who were started for a crowd go home one by one: each is a process and some descriptors.
             let is_crowd = waited.timed_out() && state.idle.len() > pool.warm;
             let surplus = if is_crowd { state.idle.pop() } else { None };
@@ -158,14 +191,22 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
     }
 
     fn take_within(self: &Arc<Self>, patience: Duration) -> Option<Lent<A>> {
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), patience, |s| s.idle.is_empty() || s.in_use >= MOST_IN_USE)
-            .unwrap_or_else(PoisonError::into_inner);
+        let is_none = |s: &State<A>| s.idle.is_empty() || s.in_use >= MOST_IN_USE;
+        let mut state = self.lock();
+        if is_none(&state) {
+            state.waiting += 1;
+            self.tell(&state);
+            state = self
+                .changed
+                .wait_timeout_while(state, patience, |s| is_none(s))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.waiting -= 1;
+        }
         let worker = if state.in_use < MOST_IN_USE { state.idle.pop() } else { None }?;
         state.in_use += 1;
+        self.tell(&state);
         drop(state);
-        self.changed.notify_all();
         Some(Lent { worker: Some(worker), pool: Arc::clone(self) })
     }
 
@@ -197,6 +238,16 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
 }
 
 impl<A> Pool<A> {
+    /// Wakes whoever waits for what is the case now, and nobody else: each waking is a system call.
+    fn tell(&self, state: &State<A>) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+        if state.wants_another(self.warm, self.of_use) {
+            self.wanted.notify_one();
+        }
+    }
+
     /// Whether none can be started for want of descriptors.
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Ordering::Relaxed)
@@ -251,7 +302,81 @@ impl<A> Drop for Lent<A> {
     fn drop(&mut self) {
         // One that is ended here may take its time.
         drop(self.worker.take());
-        self.pool.state.lock().unwrap_or_else(PoisonError::into_inner).in_use -= 1;
-        self.pool.changed.notify_all();
+        let mut state = self.pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.in_use -= 1;
+        self.pool.tell(&state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeps() -> Command {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        command
+    }
+
+    fn pool(of_use: Use) -> Arc<Pool<()>> {
+        let limits = Limits { memory: 1 << 20, time: Duration::from_secs(60), processor: Duration::from_secs(60) };
+        Pool::start("sleepers", sleeps, limits, (1, of_use), Turn::AsOthers, Ok).unwrap()
+    }
+
+    fn number(lent: &Lent<()>) -> u32 {
+        lent.as_ref().and_then(Worker::pid).unwrap()
+    }
+
+    /// Until as many wait, or for long.
+    fn idle(pool: &Pool<()>, n: usize) -> bool {
+        let until = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < until {
+            if pool.state.lock().unwrap().idle.len() == n {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
+    /// One that comes back is the only one that is ever started, however often it is used; another is for who
+    /// waits while it is in use, and for one that is lost.
+    #[test]
+    fn one_that_is_used_again_makes_no_others() {
+        let pool = pool(Use::Again);
+        let take = || pool.take_within(Duration::from_secs(10)).unwrap();
+        let first = number(&{ take() });
+        // That one was lost: dropped, and not given back.
+        let lent = take();
+        let second = number(&lent);
+        assert_ne!(first, second);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(idle(&pool, 0), "one is in use, and one was to be ready");
+        lent.give_back();
+        for _ in 0..50 {
+            let lent = take();
+            assert_eq!(number(&lent), second);
+            lent.give_back();
+        }
+        assert!(idle(&pool, 1));
+        let held = take();
+        let other = take();
+        assert_ne!(number(&other), second, "nobody waits for who may hang");
+        other.give_back();
+        held.give_back();
+        assert!(idle(&pool, 2));
+        assert!(idle(&pool, 1), "who was started for a crowd goes home");
+    }
+
+    /// One that is used once is replaced while it is in use.
+    #[test]
+    fn one_that_is_used_once_is_replaced_at_once() {
+        let pool = pool(Use::Once);
+        let lent = pool.take_within(Duration::from_secs(10)).unwrap();
+        assert!(idle(&pool, 1));
+        let (worker, place) = lent.keep().unwrap();
+        drop((worker, place));
+        let state = pool.state.lock().unwrap();
+        assert_eq!((state.idle.len(), state.in_use, state.waiting), (1, 0, 0));
     }
 }

@@ -32,6 +32,8 @@ pub const SUBCOMMAND: &str = "worker";
 
 /// Most bytes that one worker says in all: a part of its answer, and the whole.
 const MAX_SAID: usize = 160 << 20;
+/// Most bytes that are read from its line at once.
+const PIECE: usize = 64 << 10;
 /// How long one that was killed is waited for. It may sleep in the kernel, and nobody wakes it.
 const MAX_DYING: Duration = Duration::from_secs(1);
 /// Bytes of its last words that are kept.
@@ -44,6 +46,8 @@ pub struct Worker<A> {
     line: UnixStream,
     last_words: Option<ChildStderr>,
     inbox: Inbox,
+    /// Room for what comes at once; made for the first answer, and not zeroed for each.
+    piece: Vec<u8>,
     said: usize,
     limits: Limits,
     until: Instant,
@@ -155,7 +159,19 @@ impl<A: DeserializeOwned> Worker<A> {
         }
         let inbox = Inbox::default();
         let (received, about, answers) = (Vec::new(), About::default(), PhantomData);
-        Ok(Self { child: Some(child), line, last_words, inbox, said: 0, limits, until, received, about, answers })
+        Ok(Self {
+            child: Some(child),
+            line,
+            last_words,
+            inbox,
+            piece: Vec::new(),
+            said: 0,
+            limits,
+            until,
+            received,
+            about,
+            answers,
+        })
     }
 
     /// Gives one that waits its order, with descriptors; its time begins now.
@@ -247,8 +263,8 @@ impl<A: DeserializeOwned> Worker<A> {
             let wait = until.min(self.until) - now + Duration::from_millis(1);
             let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)], timeout);
-            let mut piece = [0; 64 << 10];
-            match receive(&self.line, &mut piece, &mut self.received) {
+            self.piece.resize(PIECE, 0);
+            match receive(&self.line, &mut self.piece, &mut self.received) {
                 Ok(0) => return Err(self.end(None)),
                 Ok(n) if self.said + n > MAX_SAID => {
                     let why = format!("more than {} said", Bytes(MAX_SAID as u64));
@@ -256,7 +272,7 @@ impl<A: DeserializeOwned> Worker<A> {
                 }
                 Ok(n) => {
                     self.said += n;
-                    self.inbox.push(piece.get(..n).unwrap_or_default());
+                    self.inbox.push(self.piece.get(..n).unwrap_or_default());
                 }
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(_) => return Err(self.end(None)),

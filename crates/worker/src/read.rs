@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use lastgasp_observe::target::inspect::ReadByAnother;
 use crate::confine::Reach;
 use crate::frame::{Inbox, framed};
 use crate::message::{Order, Said};
+use crate::pages::{PAGE, Pages, Visit};
 use crate::pool::Pool;
 use crate::process::{About, Worker, may_read};
 use crate::serve::{next_piece, obey};
@@ -132,69 +133,54 @@ impl Silent {
     }
 }
 
-/// How long a page that was read is taken for what it is now: words that stand together are asked for one by
-/// one, and to ask costs some microseconds.
-const FRESH: Duration = Duration::from_millis(3);
-/// Pages that are kept for so long.
-const MAX_PAGES: usize = 128;
-const PAGE: usize = 4096;
-
-/// Pages that were read a moment ago.
-#[derive(Debug, Default)]
-struct Pages(BTreeMap<u64, (Instant, Box<[u8]>)>);
-
-impl Pages {
-    /// Bytes within one page, if that is fresh.
-    fn get(&self, at: u64, buf: &mut [u8]) -> Option<()> {
-        let (read, page) = self.0.get(&(at / PAGE as u64))?;
-        let skip = (at % PAGE as u64) as usize;
-        let bytes = page.get(skip..skip + buf.len()).filter(|_| read.elapsed() < FRESH)?;
-        buf.copy_from_slice(bytes);
-        Some(())
-    }
-
-    fn put(&mut self, at: u64, page: Box<[u8]>) {
-        if self.0.len() >= MAX_PAGES {
-            self.0.retain(|_, (read, _)| read.elapsed() < FRESH);
-        }
-        if self.0.len() >= MAX_PAGES {
-            self.0.clear();
-        }
-        self.0.insert(at / PAGE as u64, (Instant::now(), page));
-    }
-}
-
 /// Memory of a process, read by workers.
 #[derive(Debug)]
 pub(crate) struct ReadMemory {
     about: About,
     started: u64,
     mem: Arc<File>,
-    readers: Arc<Pool<()>>,
-    silent: Arc<Silent>,
-    pages: Mutex<Pages>,
+    common: Arc<Common>,
+    /// Its number among memories whose pages are kept.
+    number: u64,
+    visit: Mutex<Visit>,
     /// Somebody is in a hurry, and wants what the asker holds.
     hurried: AtomicBool,
+}
+
+/// What all memories that workers read have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) readers: Arc<Pool<()>>,
+    pub(crate) silent: Silent,
+    pages: Mutex<Pages>,
+    memories: AtomicU64,
+}
+
+impl Common {
+    pub(crate) fn new(readers: Arc<Pool<()>>) -> Self {
+        Self { readers, silent: Silent::default(), pages: Mutex::default(), memories: AtomicU64::new(0) }
+    }
 }
 
 /// How soon it is seen that somebody is in a hurry.
 const SEEN: Duration = Duration::from_millis(1);
 
 impl ReadMemory {
-    pub(crate) fn new(about: About, started: u64, mem: Arc<File>, readers: Arc<Pool<()>>, silent: Arc<Silent>) -> Self {
-        Self { about, started, mem, readers, silent, pages: Mutex::default(), hurried: AtomicBool::new(false) }
+    pub(crate) fn new(about: About, started: u64, mem: Arc<File>, common: Arc<Common>) -> Self {
+        let number = common.memories.fetch_add(1, Ordering::Relaxed);
+        Self { about, started, mem, common, number, visit: Mutex::default(), hurried: AtomicBool::new(false) }
     }
 
     /// Asks for pieces that make one question; `None`: it does not answer.
     fn ask(&self, parts: &mut [Part<'_>]) -> Option<()> {
-        if self.is_hurried() || self.silent.until(self.about.pid, self.started).is_some() {
+        if self.is_hurried() || self.common.silent.until(self.about.pid, self.started).is_some() {
             return None;
         }
         if !may_read(self.about) {
-            self.silent.lost(self.about.pid, self.started);
+            self.common.silent.lost(self.about.pid, self.started);
             return None;
         }
-        let mut lent = self.readers.take_unless(&self.hurried)?;
+        let mut lent = self.common.readers.take_unless(&self.hurried)?;
         let worker = lent.as_mut()?;
         worker.reads(self.about);
         let asked: Vec<(Addr, usize)> = parts.iter().map(|p| (p.addr, p.buf.len())).collect();
@@ -206,7 +192,7 @@ impl ReadMemory {
             }
             Ok(Some(answer)) => {
                 lent.give_back();
-                self.silent.answered(self.about.pid, self.started);
+                self.common.silent.answered(self.about.pid, self.started);
                 let lengths: Vec<usize> = asked.iter().map(|(_, len)| *len).collect();
                 let said = parse_answer(&answer, &lengths)?;
                 for (part, bytes) in parts.iter_mut().zip(said) {
@@ -218,8 +204,8 @@ impl ReadMemory {
                 Some(())
             }
             Err(why) => {
-                let pause = self.silent.lost(self.about.pid, self.started);
-                self.readers.lost(self.about.pid, "read its memory", &why, pause);
+                let pause = self.common.silent.lost(self.about.pid, self.started);
+                self.common.readers.lost(self.about.pid, "read its memory", &why, pause);
                 None
             }
         }
@@ -231,20 +217,27 @@ impl ReadMemory {
         if buf.len() > PAGE / 2 || skip + buf.len() > PAGE {
             return None;
         }
-        if self.lock_pages().get(addr.0, buf).is_some() {
+        let wanted = addr.0 / PAGE as u64;
+        let ahead = self.visit.lock().unwrap_or_else(PoisonError::into_inner).wants(wanted, Instant::now());
+        if self.lock_pages().get((self.number, wanted), skip, buf).is_some() {
             return Some(());
         }
-        let mut page = vec![0; PAGE].into_boxed_slice();
-        let mut part = [Part { addr: Addr(addr.0 - skip as u64), buf: &mut page, ok: false }];
-        self.ask(&mut part)?;
-        let read = part.iter().all(|p| p.ok);
-        buf.copy_from_slice(page.get(skip..skip + buf.len()).filter(|_| read)?);
-        self.lock_pages().put(addr.0, page);
-        Some(())
+        let numbers: Vec<u64> = [wanted].into_iter().chain(ahead).collect();
+        let mut pages = vec![0; numbers.len() * PAGE];
+        let at = numbers.iter().map(|n| Addr(n * PAGE as u64));
+        let mut parts: Vec<Part<'_>> =
+            at.zip(pages.chunks_exact_mut(PAGE)).map(|(addr, buf)| Part { addr, buf, ok: false }).collect();
+        self.ask(&mut parts)?;
+        let read: Vec<bool> = parts.iter().map(|p| p.ok).collect();
+        let (mut kept, now) = (self.lock_pages(), Instant::now());
+        for ((number, page), _) in numbers.iter().zip(pages.chunks_exact(PAGE)).zip(&read).filter(|(_, read)| **read) {
+            kept.put((self.number, *number), now, page);
+        }
+        read.first()?.then(|| kept.get((self.number, wanted), skip, buf))?
     }
 
     fn lock_pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.common.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -334,7 +327,7 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
-    use crate::pool::Turn;
+    use crate::pool::{Turn, Use};
     use crate::task::AnyTask;
 
     #[test]
@@ -371,9 +364,10 @@ mod tests {
         };
         let limits = Limits { memory: 32 << 20, time: Duration::from_secs(30), processor: Duration::from_secs(30) };
         let given = |mut worker: Worker<()>| worker.give(&AnyTask::Read, &[]).map(|()| worker);
-        let readers = Pool::start("starved", sleeps, limits, 1, Turn::AsOthers, given).unwrap();
+        let readers = Pool::start("starved", sleeps, limits, (1, Use::Again), Turn::AsOthers, given).unwrap();
+        let common = Arc::new(Common::new(readers));
         let mem = Arc::new(File::open("/proc/self/mem").unwrap());
-        let memory = ReadMemory::new(About { pid: 1 << 30, uid: 0 }, 1, mem, readers, Arc::default());
+        let memory = ReadMemory::new(About { pid: 1 << 30, uid: 0 }, 1, mem, common);
         std::thread::scope(|threads| {
             let asks = threads.spawn(|| memory.read(Addr(SECRET.as_ptr() as u64), &mut [0; 8]));
             std::thread::sleep(Duration::from_millis(300));
@@ -386,7 +380,11 @@ mod tests {
         let began = Instant::now();
         assert!(memory.read(Addr(SECRET.as_ptr() as u64), &mut [0; 8]).is_err(), "while somebody is");
         assert!(began.elapsed() < Duration::from_millis(500));
-        assert_eq!((memory.readers.count_lost(), memory.silent.until(1 << 30, 1)), (0, None), "nobody was lost");
+        assert_eq!(
+            (memory.common.readers.count_lost(), memory.common.silent.until(1 << 30, 1)),
+            (0, None),
+            "nobody was lost"
+        );
     }
 
     static SECRET: [u8; 8] = *b"lastgasp";

@@ -83,6 +83,10 @@ impl Memory for Deadline<'_> {
     fn shared(&self) -> Option<&(dyn Memory + Sync)> {
         self.memory.shared().map(|_| self as _)
     }
+
+    fn is_late(&self) -> bool {
+        self.is_over()
+    }
 }
 
 #[cfg(test)]

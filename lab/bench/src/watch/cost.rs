@@ -9,7 +9,9 @@ use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_lab::toolchain;
 
-use super::account::{cpu, cpu_by_thread, descriptors, family, memory, started, threads};
+use super::account::{
+    cpu, cpu_by_thread, cpu_of_ended_children, descriptors, family, memory, rollup, started, threads,
+};
 use super::daemon::Daemon;
 use super::victim::{Programs, Victim};
 
@@ -49,12 +51,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
         for (way, config) in WAYS {
             let mut daemon = Daemon::start(&lastgasp, &programs.service, config)?;
             settle(&daemon, n)?;
-            let own = family(daemon.pid());
-            let used = || own.iter().map(|pid| cpu(*pid)).sum::<Duration>();
+            // Helpers that were started and have ended meanwhile are part of the price.
+            let used = || {
+                let ended = cpu_of_ended_children(daemon.pid());
+                family(daemon.pid()).iter().map(|pid| cpu(*pid)).sum::<Duration>() + ended
+            };
             let (others, before) = (started(), used());
             let (threads_before, began) = (cpu_by_thread(daemon.pid()), Instant::now());
             std::thread::sleep(Duration::from_secs(options.seconds));
-            let percent = 100.0 * (used() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+            let percent = 100.0 * used().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
             let mut shares: Vec<(f64, String)> = cpu_by_thread(daemon.pid())
                 .into_iter()
                 .map(|(name, now)| {
@@ -65,6 +70,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 .collect();
             shares.sort_by(|a, b| b.0.total_cmp(&a.0));
             let shares: Vec<String> = shares.into_iter().map(|(share, name)| format!("{name} {share:.2} %")).collect();
+            let own = family(daemon.pid());
             let all = |of: &dyn Fn(i32) -> f64| own.iter().map(|pid| of(*pid)).sum::<f64>();
             let mb = |key: &str| all(&|pid| memory(pid, key) as f64 / 1e6);
             writeln!(
@@ -72,6 +78,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 "  {way}\n    processor          {percent:.3} % of a core = {:.3} % per 100 watched\n    by thread          {}\n    \
                  others             {:.1} processes or threads started per second on this machine meanwhile\n    \
                  RSS                {:.1} MB, {:.1} MB at most (daemon {:.1}, watchdog and helpers {:.1})\n    \
+                 PSS                {:.1} MB (daemon {:.1}; what all have of one file is counted once), {:.1} MB of it written to by one process alone\n    \
                  descriptors        {} ({:.1} for each), threads {}",
                 percent * 100.0 / n as f64,
                 shares.join(", "),
@@ -80,6 +87,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 mb("VmHWM"),
                 memory(daemon.pid(), "VmRSS") as f64 / 1e6,
                 mb("VmRSS") - memory(daemon.pid(), "VmRSS") as f64 / 1e6,
+                all(&|pid| rollup(pid, "Pss") as f64 / 1e6),
+                rollup(daemon.pid(), "Pss") as f64 / 1e6,
+                all(&|pid| rollup(pid, "Private_Dirty") as f64 / 1e6),
                 all(&|pid| descriptors(pid) as f64),
                 descriptors(daemon.pid()) as f64 / n as f64,
                 all(&|pid| threads(pid) as f64),

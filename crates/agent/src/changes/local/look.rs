@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// up for (4 ms).
 const REST: u32 = 500;
 const MAX_REST: Duration = Duration::from_secs(2);
+/// Several are looked at before it rests: a waking, with cold caches, costs more than a look.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// A process that is looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,16 @@ pub(super) struct Look {
     pub(super) configs: Vec<Config>,
 }
 
+impl Look {
+    /// Whether there is anything in it that was not told before, or is told again.
+    fn says_something(&self) -> bool {
+        self.file_unix_ms.is_some()
+            || self.replaced_unix_ms.is_some()
+            || self.environment.is_some()
+            || !self.configs.is_empty()
+    }
+}
+
 /// The thread.
 #[derive(Debug)]
 pub(super) struct Looker {
@@ -61,7 +73,7 @@ impl Looker {
         let (subjects, queue) = sync_channel::<Vec<Subject>>(1);
         let (sender, looks) = channel();
         spawn_guarded(THREAD, 512 << 10, move || {
-            let mut known = Known::default();
+            let (mut known, mut owed) = (Known::default(), Duration::ZERO);
             while let Ok(subjects) = queue.recv() {
                 known.keep(&subjects);
                 for subject in &subjects {
@@ -70,7 +82,11 @@ impl Looker {
                     if let Ok(Some(look)) = look {
                         let _ = sender.send(look);
                     }
-                    std::thread::sleep((began.elapsed() * REST).min(MAX_REST));
+                    owed += (began.elapsed() * REST).min(MAX_REST);
+                    if owed >= TOGETHER {
+                        std::thread::sleep(owed);
+                        owed = Duration::ZERO;
+                    }
                 }
             }
         })?;
@@ -95,6 +111,7 @@ struct Known(BTreeMap<(i32, UnixMs), OfOne>);
 #[derive(Debug)]
 struct OfOne {
     looked: Instant,
+    said_file: bool,
     said_environment: bool,
     configs: ConfigMaps,
 }
@@ -108,7 +125,12 @@ impl Known {
     fn look(&mut self, subject: &Subject, salt: &Salt) -> Option<Look> {
         let key = (subject.pid, subject.started_unix_ms);
         let is_new = !self.0.contains_key(&key);
-        let fresh = || OfOne { looked: Instant::now(), said_environment: false, configs: ConfigMaps::default() };
+        let fresh = || OfOne {
+            looked: Instant::now(),
+            said_file: false,
+            said_environment: false,
+            configs: ConfigMaps::default(),
+        };
         let one = self.0.entry(key).or_insert_with(fresh);
         if !is_new && one.looked.elapsed() < AGAIN {
             return None;
@@ -125,14 +147,18 @@ impl Known {
         });
         let environment = if one.said_environment { None } else { environment(&proc.join("environ"), salt) };
         one.said_environment |= environment.is_some();
-        Some(Look {
+        // A file that runs is not written to; where it was replaced, the old one runs on.
+        let file = if one.said_file { None } else { written(&exe) };
+        one.said_file |= file.is_some();
+        let look = Look {
             pid: subject.pid,
             started_unix_ms: subject.started_unix_ms,
-            file_unix_ms: written(&exe),
+            file_unix_ms: file,
             replaced_unix_ms: replaced,
             environment,
             configs: one.configs.look(&proc, salt),
-        })
+        };
+        (is_new || look.says_something()).then_some(look)
     }
 }
 
@@ -186,6 +212,13 @@ mod tests {
         assert!(look.file_unix_ms.is_some_and(|ms| ms > 1_600_000_000_000) && look.replaced_unix_ms.is_none());
         assert!(look.environment.is_some_and(|(_, names)| names > 0));
         assert!(known.look(&subject, &salt).is_none(), "not again at once");
+        let later = |known: &mut Known| {
+            known.0.values_mut().for_each(|one| one.looked = one.looked.checked_sub(AGAIN).unwrap());
+            known.look(&subject, &salt)
+        };
+        assert_eq!(later(&mut known), None, "what was said is not said again");
+        known.0.values_mut().for_each(|one| one.said_file = false);
+        assert!(later(&mut known).is_some_and(|look| look.file_unix_ms.is_some() && look.environment.is_none()));
         known.keep(&[]);
         assert!(known.0.is_empty());
         let gone = known.look(&Subject { pid: i32::MAX, ..subject }, &salt).unwrap();

@@ -23,8 +23,9 @@ const MAX_MOUNTINFO: u64 = 1 << 20;
 const MAX_MOUNTS: usize = 32;
 const MAX_FILES: usize = 64;
 const MAX_FILE: u64 = 16 << 20;
-/// How often mounts are looked for again.
-const FIND: Duration = Duration::from_secs(60);
+/// When mounts are looked for again: a program finds them as it starts, so that new ones are rare, and the
+/// kernel writes a list of all. After the first, each time after twice as long, up to the second.
+const FIND: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
 
 /// A file of a ConfigMap that is another than it was.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +42,8 @@ pub(super) struct Config {
 /// Mounted ConfigMaps of a process.
 #[derive(Debug, Default)]
 pub(super) struct ConfigMaps {
-    found: Option<Instant>,
+    /// When mounts were looked for, and when they are again.
+    found: Option<(Instant, Duration)>,
     mounts: Vec<Mount>,
     known: BTreeMap<PathBuf, Version>,
 }
@@ -63,8 +65,9 @@ struct Version {
 impl ConfigMaps {
     /// What is another since the last look; `proc` is the process's folder in `/proc`.
     pub(super) fn look(&mut self, proc: &Path, salt: &Salt) -> Vec<Config> {
-        if self.found.is_none_or(|at| at.elapsed() >= FIND) {
-            self.found = Some(Instant::now());
+        if self.found.is_none_or(|(at, pause)| at.elapsed() >= pause) {
+            let pause = self.found.map_or(FIND.0, |(_, pause)| (pause * 2).min(FIND.1));
+            self.found = Some((Instant::now(), pause));
             let mut text = String::new();
             let read = File::open(proc.join("mountinfo")).and_then(|f| f.take(MAX_MOUNTINFO).read_to_string(&mut text));
             self.mounts = if read.is_ok() { config_mounts(&text) } else { Vec::new() };
