@@ -176,7 +176,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 continue;
             }
             let mut finding = finding(case, entry, report);
-            if supports_tests(&finding.place.file) {
+            if supports_tests(&finding.place.file) || is_test_package(case.pkg) {
                 finding.level = finding.level.min(Level::Hint);
             }
             // The same place by the same rule is told once.
@@ -193,6 +193,18 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             out.findings.push(finding);
         }
     }
+}
+
+/// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
+fn is_test_package(pkg: &Package<'_>) -> bool {
+    matches!(pkg.name, "test" | "tests" | "testing" | "integration" | "e2e" | "fixtures")
+        || pkg.files.iter().any(|f| {
+            let names = ["testing.T)", "testing.T,", "testing.TB", "testing.B)"];
+            f.kind == FileKind::Written
+                && f.imports("testing")
+                && pkg.name.contains("test")
+                && names.iter().any(|n| f.text.contains(n))
+        })
 }
 
 /// Whether a file stands in a folder of what tests use: it ends with them, and its findings are hints.

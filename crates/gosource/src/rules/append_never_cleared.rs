@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{grows_on, is_tamed, same};
 use crate::meaning::loops::each_node;
-use crate::meaning::places::long;
+use crate::meaning::places::{Long, long};
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
@@ -49,7 +49,7 @@ impl Rule for AppendNeverCleared {
                     {
                         return;
                     }
-                    out.found(
+                    let found = out.found(
                         id,
                         s.span,
                         format!(
@@ -57,10 +57,22 @@ impl Rule for AppendNeverCleared {
                             place.words()
                         ),
                     );
+                    // A part of what is being put together, or a set: who calls this how often only others know.
+                    let hot = case.calls.is_hot(case.pkg, id, unit);
+                    let once = case.file(f).at(f.decl.span).contains("slices.Contains(");
+                    if once || !hot && matches!(place, Long::Field(..)) && adds_a_part(f) {
+                        found.level = Level::Hint;
+                    }
                 });
             }
         }
     }
+}
+
+/// A method `Add...` or `Append...`: whoever puts the thing together calls it.
+fn adds_a_part(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name.to_lowercase();
+    f.receiver_type().is_some() && ["add", "append", "push", "attach", "insert"].iter().any(|w| name.starts_with(w))
 }
 
 /// Slices of functions and interfaces hold what a program registers.

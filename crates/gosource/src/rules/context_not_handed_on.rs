@@ -35,6 +35,8 @@ impl Rule for ContextNotHandedOn {
                 Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
                     "http.NewRequestWithContext and Do"
                 }
+                // Started and left: a browser, a daemon.
+                Callee::Package("os/exec", "Command") if is_left_alone(case, f, site) => continue,
                 Callee::Package("os/exec", "Command") => "exec.CommandContext",
                 Callee::Package("net", "Dial" | "DialTimeout") => "(&net.Dialer{}).DialContext",
                 Callee::Method("database/sql", "DB" | "Tx" | "Stmt" | "Conn", name) => match name {
@@ -59,6 +61,12 @@ impl Rule for ContextNotHandedOn {
             out.found(id, site.expr.span, format!("`{text}` does not take `{ctx}`, which is at hand: it goes on when nobody waits for it any more; {better} takes it"));
         }
     }
+}
+
+/// `exec.Command(...).Start()`.
+fn is_left_alone<'a>(case: &Case<'a>, f: &Function<'a>, site: &Site<'a>) -> bool {
+    let after = case.file(f).text.get(site.expr.span.end as usize..).unwrap_or_default();
+    after.starts_with(".Start()")
 }
 
 /// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
@@ -123,7 +131,11 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     let sites = case.sites(id);
     let outer = sites.iter().find(|s| s.unit == site.unit && s.call.args.iter().any(|a| a.span == site.expr.span));
     let Some(outer) = outer else { return };
-    if outer.how != How::Plain
+    // What writes a log does not wait.
+    let name = last_name(&outer.call.fun);
+    let logs = ["Log", "Info", "Debug", "Warn", "Trace", "Metric"].iter().any(|w| name.contains(w)) || name == "Error";
+    if logs
+        || outer.how != How::Plain
         || matches!(
             last_name(&outer.call.fun),
             "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf"
