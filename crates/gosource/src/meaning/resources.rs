@@ -281,7 +281,11 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     }
                     _ => false,
                 };
-                if operands.iter().all(guards) {
+                // `!isX(err) && !isY(err)` that does not hold: there was an error of that kind.
+                let about = |e: &Expr<'a>| {
+                    e.unary("!").and_then(Expr::call).is_some_and(|c| c.args.iter().any(|a| is(a, self.error)))
+                };
+                if operands.iter().all(guards) || tells && operands.iter().all(about) {
                     *state = State::Done;
                 }
             }

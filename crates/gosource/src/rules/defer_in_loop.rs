@@ -79,15 +79,44 @@ fn is_left(l: &For<'_>) -> bool {
 /// (`free(all[i])`), or it gives nothing back but acts (`defer config.apply(tc)`).
 fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'a>) -> bool {
     let Some(call) = deferred.call() else { return false };
-    if matches!(call.fun.kind, ExprKind::FuncLit(_)) {
-        return false;
-    }
     let outside = |e: &Expr<'a>| {
         e.root()
             .and_then(|r| f.scope.var(r))
             .and_then(|v| f.scope.vars.get(v))
             .is_some_and(|v| !body.span.contains(v.span))
     };
+    // `all[id] = repo`: what is closed at the end is wanted in later rounds too.
+    let closed = call.fun.selector().and_then(|(x, _)| f.scope.var(x));
+    let mut kept_on = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign("=", l, r) = &s.kind
+            && let ([target], [value]) = (l.as_slice(), r.as_slice())
+        {
+            let element = matches!(target.kind, ExprKind::Index(..));
+            let appended = value.call().is_some_and(|c| {
+                c.fun.ident() == Some("append")
+                    && c.args.iter().skip(1).any(|a| closed.is_some() && f.scope.var(a) == closed)
+            });
+            kept_on |= outside(target) && (element && closed.is_some() && f.scope.var(value) == closed || appended);
+        }
+    });
+    if kept_on {
+        return true;
+    }
+    if let ExprKind::FuncLit(_) = &call.fun.kind {
+        // `defer func(i int) { files[i].Close() }(i)`.
+        let mut of_many = false;
+        crate::syntax::visit::expr(&call.fun, &mut |node| {
+            if let Node::Expr(e) = node
+                && let Some((x, "Close")) = e.call().and_then(|c| c.fun.selector())
+            {
+                of_many |= matches!(x.kind, ExprKind::Index(..)) && outside(x);
+            }
+            true
+        });
+        return of_many;
+    }
     let name = last_name(&call.fun).to_lowercase();
     const GIVE_BACK: &[&str] = &[
         "close",
@@ -151,6 +180,7 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
         StmtKind::Block(b) => vec![&b.stmts],
         StmtKind::Switch(sw) => sw.cases.iter().map(|c| c.body.as_slice()).collect(),
         StmtKind::Select(cases) => cases.iter().map(|c| c.body.as_slice()).collect(),
+        StmtKind::For(l) => vec![&l.body.stmts],
         StmtKind::Labeled(_, inner) => vec![std::slice::from_ref(inner)],
         _ => Vec::new(),
     };

@@ -99,7 +99,13 @@ fn unit_of<'a>(
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
             // A method of what all requests share, under its lock: that lock is taken to look at what runs.
             let of_receiver = started.call().is_some_and(|c| c.args.is_empty() && c.fun.selector().is_some());
-            if of_receiver && each.is_none() && locks(case, id, unit) {
+            let name = f.decl.name.name;
+            if super::rebuilt_per_request::is_for_operators(name)
+                || case.file(f).name.split('/').any(|part| matches!(part, "admin" | "private" | "debug"))
+            {
+                found.level = Level::Hint;
+                found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
+            } else if of_receiver && each.is_none() && locks(case, id, unit) {
                 found.level = Level::Hint;
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
             }
@@ -182,7 +188,14 @@ fn joined<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> bool
     each_node(body, |node| {
         if let Node::Expr(e) = node {
             joined |= e.method_call().is_some_and(|(_, name, _)| name == "Wait");
-            joined |= e.unary("<-").is_some_and(|c| !last_name(c).eq_ignore_ascii_case("done"));
+            // `<-done` of a channel made here is the goroutine's own word; that of somebody else's is not.
+            let made_here = |c: &Expr<'a>| {
+                f.scope
+                    .var(c)
+                    .and_then(|v| f.scope.vars.get(v))
+                    .is_some_and(|v| v.kind == crate::syntax::VarKind::Local)
+            };
+            joined |= e.unary("<-").is_some_and(|c| !last_name(c).eq_ignore_ascii_case("done") || made_here(c));
         }
         if let Node::Stmt(s) = node
             && let StmtKind::For(l) = &s.kind

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_tamed, same};
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_tamed, same};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, long};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
@@ -99,7 +99,12 @@ fn tell<'a>(
     let owner = if let Long::Field(of, _) = place { of } else { "" };
     let key = case.pkg.funcs.get(id).map(|f| case.text(f, expr_key.span)).unwrap_or_default();
     let by_state = expr_is_state(case, id, expr_key);
-    if by_state || !(case.calls.is_hot(case.pkg, id, unit) || is_of_many(&key, name, owner)) {
+    let of_process = match place {
+        Long::Package(_) => true,
+        Long::Field(of, _) => is_of_the_process(case, of),
+    };
+    let hot = case.calls.is_hot(case.pkg, id, unit);
+    if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }
 }

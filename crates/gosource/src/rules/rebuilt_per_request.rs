@@ -166,7 +166,7 @@ fn say<'a>(
 }
 
 /// Whether a name says that probes, monitors and people ask for it, not users.
-fn is_for_operators(name: &str) -> bool {
+pub(super) fn is_for_operators(name: &str) -> bool {
     let lower = name.rsplit('.').next().unwrap_or(name).to_lowercase();
     const WORDS: &[&str] = &[
         "health", "ready", "liveness", "varz", "jsz", "connz", "debug", "metric", "pprof", "admin", "stats", "monitor",
