@@ -246,7 +246,11 @@ fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, send: 
 fn is_asked<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
     let text = case.file(f).at(channel.span);
     let body = case.file(f).at(f.decl.span);
-    let metrics = f.decl.name.name == "Collect" || f.decl.name.name == "collect";
+    let of_metrics = match case.pkg.type_of(f, channel) {
+        Type::Chan(_, of) => of.pointee().name().is_some_and(|(_, name)| name == "Metric"),
+        _ => false,
+    };
+    let metrics = of_metrics || f.decl.name.name == "Collect" || f.decl.name.name == "collect";
     body.contains(&format!("len({text})"))
         || metrics && f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
 }

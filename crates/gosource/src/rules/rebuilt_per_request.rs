@@ -172,7 +172,7 @@ pub(super) fn is_for_operators(name: &str) -> bool {
         "health", "ready", "liveness", "varz", "jsz", "connz", "debug", "metric", "pprof", "admin", "stats", "monitor",
         "diagnos", "dump", "collect", "reload",
     ];
-    WORDS.iter().any(|w| lower.contains(w))
+    WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
 }
 
 /// Whether what is built is returned, put into something that is, or handed to what writes it.
