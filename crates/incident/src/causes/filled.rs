@@ -22,8 +22,10 @@ pub(super) struct Filled {
     /// Lives in whose heap there is one, and those whose heap was looked through.
     lives: u64,
     of: u64,
-    /// Part of the growth that copies of it are.
-    pub(super) of_growth: f64,
+    /// Part of the growth that it, or copies of it, are.
+    of_growth: f64,
+    /// Whether a heap that has it was looked through with its graph, so that copies would have been seen.
+    with_graph: bool,
     /// Way to one of them.
     owner: String,
     /// Number, bytes and place of its copies.
@@ -42,7 +44,8 @@ impl Filled {
             return None;
         }
         let looked_through = |c: &&CaptureSummary| !c.census.is_empty() || !c.copies.is_empty();
-        let mut out = Self { elements, lives: 0, of: 0, of_growth: 0.0, owner: String::new(), copies: None };
+        let mut out =
+            Self { elements, lives: 0, of: 0, of_growth: 0.0, with_graph: false, owner: String::new(), copies: None };
         for life in &scene.dead {
             let captures: Vec<&CaptureSummary> = life.captures.iter().copied().filter(looked_through).collect();
             out.of += u64::from(!captures.is_empty());
@@ -51,6 +54,8 @@ impl Filled {
                 let same = c.census.iter().filter(|k| is_near(k.elements, elements));
                 if let Some(k) = same.max_by_key(|k| (k.is_global, k.bytes, std::cmp::Reverse(k.owner.len()))) {
                     has = true;
+                    out.of_growth = out.of_growth.max((k.bytes as f64 / c.grown_bytes() as f64).min(1.0));
+                    out.with_graph |= c.heap.reachable_bytes.is_some();
                     if out.owner.is_empty() {
                         out.owner.clone_from(&k.owner);
                     }
@@ -66,6 +71,11 @@ impl Filled {
             out.lives += u64::from(has);
         }
         (out.lives > 0).then_some(out)
+    }
+
+    /// Whether it fills the memory; `None` where no heap that has it was looked through for copies.
+    pub(super) fn fills(&self) -> Option<bool> {
+        if self.of_growth >= 0.3 { Some(true) } else { self.with_graph.then_some(false) }
     }
 
     /// In words.

@@ -3,7 +3,7 @@
 
 use lastgasp_diagnosis::units::{percent, seconds};
 
-use super::seen::{LEAKED, fills_files, leaks_goroutines};
+use super::seen::{LEAKED, OF_NO_CALL, fills_files, leaks_goroutines, waits_for_nobody};
 use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
@@ -13,8 +13,6 @@ use crate::order::Relation;
 
 /// From here on a capture's own verdict counts as sure.
 const SURE: f64 = 0.75;
-/// Goroutines that wait must be so many times as many as the balancer counts in flight to be of no call.
-const OF_NO_CALL: f64 = 4.0;
 /// Growth over less than this is no slow leak; over more than that it may be.
 const FAST_MS: i64 = 30_000;
 const SLOW_MS: i64 = 180_000;
@@ -129,7 +127,8 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     // An offset in a stripped binary is nobody's name: the code that fills it is.
     let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
     let code = if caller.is_empty() { function.as_str() } else { caller };
-    let key = owner.filter(is_named).map_or_else(|| code.to_owned(), |f| f.subject.clone());
+    let keeper = owner.filter(is_named);
+    let key = keeper.map_or_else(|| code.to_owned(), |f| f.subject.clone());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -180,7 +179,10 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("goroutines", FINDS_OTHER, "goroutines that nothing will wake hold it");
     }
     let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
-    cause.decisive = !at_once
+    // Named after who allocates it, it is not sure: who stores it may be another function, on no stack any more
+    // (seen in lab/cluster: `keepHead` keeps three bytes of what its caller had allocated).
+    cause.decisive = keeper.is_some()
+        && !at_once
         && scene.jump_of_the_growth().is_none()
         && ((alive > 0.5 && alive_sure >= SURE)
             || (grows > 0.5 && sure >= 0.6)
@@ -193,6 +195,9 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         Some(f) => f.sentence.clone(),
         None => format!("what {function}{by} allocates is never let go"),
     };
+    if keeper.is_none() {
+        cause.sentence = format!("{}; which code keeps it is not seen", cause.sentence.trim_end_matches('.'));
+    }
     cause.undo = "restart instances one by one to gain time; then fix what keeps it".into();
     Some(cause)
 }
@@ -248,6 +253,10 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         } else if leaked <= 0.0 {
             cause.term("of no call", -FITS / 2.0, text);
         }
+    }
+    if in_flight.is_none() && scene.part(waits_for_nobody) > 0.5 {
+        let text = "who waits was started by the program itself, and is in no server's call";
+        cause.term("of no call", FITS / 2.0, text);
     }
     match scene.relation("goroutines") {
         Relation::Before => {

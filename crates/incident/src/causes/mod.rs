@@ -6,6 +6,7 @@
 mod cause;
 mod filled;
 mod inside;
+mod lived_with;
 mod names;
 mod outside;
 mod published;

@@ -12,6 +12,7 @@ use crate::cohorts::Says;
 use crate::evidence::{Change, ChangeKind, Ending};
 use crate::life::Life;
 use crate::order::{Onset, Relation};
+use crate::statistics::robust::median;
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut out = vec![traffic(scene)];
@@ -181,6 +182,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
     });
     let leaked = scene.part_that_know(super::seen::leaks_goroutines);
+    let of_nobody = scene.part(super::seen::waits_for_nobody);
     let slow: Vec<&Onset> = scene
         .order
         .iter()
@@ -258,6 +260,10 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         }
         if waits_out > 0.5 {
             cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
+        }
+        if of_nobody > 0.5 {
+            let text = "who waits was started by the program itself, and is in no server's call";
+            cause.term("of no call", -FITS, text);
         }
         if leaked > 0.5 {
             cause.term("leaked", FINDS_OTHER, "nothing can wake most of them any more: no answer would");
@@ -338,9 +344,10 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         .iter()
         .filter(|l| l.of.started_unix_ms < scene.onset && l.killed().is_none())
         .filter_map(|l| l.of.limit_bytes);
-    let usual = of_service.max();
+    // The middle, and not the largest: one that was seen before its limit was set is none to go by.
+    let usual = median(&of_service.map(|b| b as f64).collect::<Vec<_>>()).map(|b| b as u64);
     let (mut lowered, mut fits_no_more, mut known) = (0_u64, 0_u64, 0_u64);
-    let mut numbers = None;
+    let (mut numbers, mut began) = (None, None::<crate::evidence::UnixMs>);
     let first: Vec<&&Life<'_>> = scene.dead.iter().filter(|l| scene.kills == 0 || l.killed().is_some()).collect();
     for l in &first {
         let Some(now) = l.of.limit_bytes else { continue };
@@ -350,6 +357,10 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         if was > now + now / 50 {
             lowered += 1;
             numbers = numbers.or(Some((was, now)));
+            // Started with it, and the life before had another: it was lowered in between.
+            if before.is_some() {
+                began = Some(began.map_or(l.of.started_unix_ms, |b| b.min(l.of.started_unix_ms)));
+            }
             fits_no_more += u64::from(before.and_then(|b| b.peak_bytes).is_some_and(|p| p > now));
         }
     }
@@ -365,9 +376,11 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
     }
     let is_down = |c: &Change| {
         let down = c.size_bytes.zip(c.size_bytes_before).map(|(now, was)| now < was);
-        c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0)
+        // A group that was just made had none before: nothing was lowered then.
+        c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0 && c.from != "none")
     };
     with_change(scene, &mut cause, is_down);
+    cause.at = cause.at.or(began);
     if lowered == 0 && cause.change.is_none() {
         return None;
     }

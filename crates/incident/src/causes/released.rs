@@ -4,16 +4,20 @@
 use lastgasp_diagnosis::units::{count, seconds};
 
 use super::weights::{
-    ANOTHER_STORY, BASE_CHANGE, BEFORE_AND_AFTER, DISCRIMINATES, DOES_NOT, HAD_LIVED, JUMP_AGAINST_OTHERS,
+    ANOTHER_STORY, BASE_CHANGE, BEFORE_AND_AFTER, DISCRIMINATES, DOES_NOT, FEW_MOST, HAD_LIVED, JUMP_AGAINST_OTHERS,
+    OTHERS_DIE_LATER, OTHERS_DIE_TOO, OTHERS_LIVE_ON,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::{is_version, time, weigh};
 use crate::clock::clock;
-use crate::cohorts::{Label, Says, version};
+use crate::cohorts::{Cohort, Label, Says, version};
 use crate::evidence::{Change, ChangeKind, UnixMs};
+use crate::statistics::two_rates::ln_bayes_factor;
 
 /// Releases that are weighed, the latest.
 const MAX: usize = 16;
+/// From so many times as long as this one took on processes of other versions have lived long before.
+const LIVED_LONGER: f64 = 3.0;
 /// A version that had lived this much longer than it takes to die is not what kills by itself.
 const LIVED: i64 = 10;
 
@@ -116,8 +120,11 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
         }
         Some(l) if l.says == Says::DoesNot => cause.term("who died", DOES_NOT, l.text.clone()),
         Some(l) => {
-            cause.term("who died", 0.0, l.text.clone());
-            before_and_after(scene, version_of, at, cause);
+            cause.term("who died", of_few(l, version_of), l.text.clone());
+            if !others_die_too(scene, version_of, cause) {
+                before_and_after(scene, version_of, at, cause);
+                others_live_on(scene, version_of, cause);
+            }
         }
         None => cause.term("who died", 0.0, "unknown: no version is known of the processes"),
     }
@@ -141,6 +148,65 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
     }
 }
 
+/// What too few to test say: the Bayes factor of this version dying at a rate of its own.
+fn of_few(label: &Label, version_of: &str) -> f64 {
+    let (mine, others): (Vec<_>, Vec<_>) = label.cohorts.iter().partition(|c| is_version(version_of, &c.value));
+    let sum = |of: &[&Cohort]| of.iter().fold((0, 0), |(k, n), c| (k + c.killed, n + c.lives));
+    let (mine, others) = (sum(&mine), sum(&others));
+    if mine.1 == 0 || others.1 == 0 {
+        return 0.0;
+    }
+    let more = mine.0 as f64 / mine.1 as f64 > others.0 as f64 / others.1 as f64;
+    let factor = ln_bayes_factor(mine, others).clamp(-FEW_MOST, FEW_MOST);
+    // Others that die at a higher rate speak against it, as much as its own would for it.
+    if more || factor < 0.0 { factor } else { -factor }
+}
+
+/// Whether processes of other versions died too: no code kills where it does not run. Of one that dies later
+/// the load of those that died first may be the cause. (Seen in lab/cluster: a service behind became slow, and
+/// a canary one second later was blamed for three deaths of the old version in the same fifth of a second.)
+fn others_die_too(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) -> bool {
+    let killed = |is_it: bool| {
+        let of = scene.dead.iter().filter(move |l| {
+            let v = version(&l.of);
+            !v.is_empty() && is_version(version_of, &v) == is_it
+        });
+        of.filter_map(|l| l.killed()).collect::<Vec<UnixMs>>()
+    };
+    let (mine, others) = (killed(true), killed(false));
+    let Some(first) = others.iter().min() else { return false };
+    // As long again as the first of them took to die after memory had begun to grow.
+    let soon = mine.iter().min().map_or(scene.between.0, |m| *m);
+    let soon = soon.saturating_add(soon.saturating_sub(scene.onset).clamp(1000, 60_000) / 2);
+    let n = count(others.len() as u64);
+    if *first <= soon {
+        let text = format!("{n} processes of other versions were killed as well, the first of them no later");
+        cause.term("others die too", OTHERS_DIE_TOO, text);
+    } else {
+        let later = seconds(first.saturating_sub(scene.between.0) as f64 / 1e3);
+        let text = format!("{n} processes of other versions were killed as well, the first of them {later} later");
+        cause.term("others die too", OTHERS_DIE_LATER, text);
+    }
+    *first <= soon
+}
+
+/// Processes of the same version that are older than the dead were, and live: what kills comes not to all who
+/// run it.
+fn others_live_on(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) {
+    let is_of = |l: &&&crate::life::Life<'_>| is_version(version_of, &version(&l.of)) && l.of.started_unix_ms > 0;
+    let ages = scene.dead.iter().filter(|l| is_of(l)).filter_map(|l| l.killed().map(|k| k - l.of.started_unix_ms));
+    let Some(oldest) = ages.max() else { return };
+    let alive = scene.all.iter().filter(is_of).filter(|l| {
+        let until = l.of.ended_unix_ms.unwrap_or(scene.between.1);
+        l.killed().is_none() && until.saturating_sub(l.of.started_unix_ms) >= oldest
+    });
+    let (alive, dead) = (alive.count(), scene.dead.iter().filter(|l| is_of(l)).count());
+    if alive > 0 {
+        let text = format!("{alive} processes of this version are as old as the dead were, and live");
+        cause.term("others live on", OTHERS_LIVE_ON * alive as f64 / (alive + dead) as f64, text);
+    }
+}
+
 /// Where all were replaced: did those before live, and for how long did this version live before it died?
 fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cause: &mut Cause) {
     let Some(at) = at else { return };
@@ -161,13 +227,18 @@ fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cau
             seconds(lived as f64 / 1e3),
             seconds(took as f64 / 1e3)
         );
-        cause.term("before and after", BEFORE_AND_AFTER, text);
+        // The longer they had lived than this one took, the more it says.
+        let longer = (lived as f64 / took as f64 / LIVED_LONGER).min(1.0);
+        cause.term("before and after", BEFORE_AND_AFTER * longer, text);
     } else if died_before > 0 {
         let text = format!("{died_before} processes of other versions had been killed before it came");
         cause.term("before and after", DOES_NOT / 2.0, text);
     }
     let growth = scene.best.and_then(|c| c.window).map_or(0, |w| w.end_unix_ms.saturating_sub(w.onset_unix_ms));
-    if scene.onset_is_known && growth > 0 && took > growth.saturating_mul(LIVED) && took > 3_600_000 {
+    // It had been at rest for long; or, all at once whatever their age, it was not: then something came to all.
+    let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
+    let long = took > growth.saturating_mul(LIVED) && (at_once || took > 3_600_000);
+    if scene.onset_is_known && growth > 0 && long {
         let text = format!(
             "it had been there for {} when memory began to grow, within {}",
             seconds(took as f64 / 1e3),

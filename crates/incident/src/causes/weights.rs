@@ -28,6 +28,9 @@ pub(crate) const NO_JUMP: f64 = -1.5;
 /// The heaps say what else it was: of all causes but the published.
 pub(crate) const JUMP_AGAINST_OTHERS: f64 = -2.5;
 
+/// All that had it in their heaps lived with it; times the part of them that did.
+pub(crate) const LIVED_WITH_IT: f64 = -6.0;
+
 /// Proximity in time: at once, falling by e in every half hour.
 pub(crate) const TIME: f64 = 1.2;
 pub(crate) const TIME_HALF_MS: f64 = 30.0 * 60_000.0;
@@ -43,6 +46,12 @@ pub(crate) const NAME: f64 = 1.8;
 /// As many elements as the heap has: within one in twenty. Or it says another number.
 pub(crate) const SIZE: f64 = 2.5;
 pub(crate) const OTHER_SIZE: f64 = -2.5;
+/// About as many, and not as many, without a word in common with the code: another list of that size.
+pub(crate) const NEARLY_SIZE: f64 = 0.5;
+/// The heaps have as many, as they have of whatever is published: alone that says that it was read.
+pub(crate) const WAS_READ: f64 = 0.5;
+/// What was published is in the heaps, and is not what fills them.
+pub(crate) const DOES_NOT_FILL: f64 = -1.0;
 /// It was published when the collection jumped; or at another time.
 pub(crate) const WHEN_IT_JUMPED: f64 = 1.5;
 pub(crate) const NOT_WHEN_IT_JUMPED: f64 = -2.0;
@@ -55,6 +64,14 @@ pub(crate) const DISCRIMINATES: f64 = 5.0;
 pub(crate) const DOES_NOT: f64 = -4.0;
 /// All were replaced, lived before, and die since.
 pub(crate) const BEFORE_AND_AFTER: f64 = 2.0;
+/// Most that the Bayes factor of too few to test may say, either way.
+pub(crate) const FEW_MOST: f64 = 2.0;
+/// Others, to whom it never came, died with the first of them; or some time later, as those die who are left
+/// with the load.
+pub(crate) const OTHERS_DIE_TOO: f64 = -4.0;
+pub(crate) const OTHERS_DIE_LATER: f64 = -1.0;
+/// All of its processes that are as old as the dead were live; times their part of both.
+pub(crate) const OTHERS_LIVE_ON: f64 = -1.5;
 /// The same version had lived for long before: it needed something else.
 pub(crate) const HAD_LIVED: f64 = -1.5;
 

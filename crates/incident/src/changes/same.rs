@@ -18,6 +18,25 @@ pub(crate) fn is_version(a: &str, b: &str) -> bool {
             || (short.len() >= 7 && long.starts_with(short) && short.chars().all(|c| c.is_ascii_hexdigit())))
 }
 
+/// What its processes show of a release that somebody told of under a name that binaries do not have: Go
+/// stamps `v0.0.0-20261118120640-83ed15b58ef4` where no tag fits the module's path (a tag `v3.1.0` of a module
+/// without `/v3`, a branch's head), or a bare commit; pipelines say `3.1.0`. (Seen in lab/cluster: one release
+/// stood as two rivals, and each had half the confidence.)
+fn is_seen_of_told(seen: &Change, told: &Change) -> bool {
+    /// From the word to the first process of it.
+    const STARTED_MS: i64 = 2 * 60_000;
+    let is_commit = |v: &str| {
+        let last = v.rsplit('-').next().unwrap_or(v);
+        last.len() >= 12 && last.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let late = seen.at_unix_ms.saturating_sub(told.at_unix_ms);
+    seen.source == "watch"
+        && told.source != "watch"
+        && is_commit(&seen.to)
+        && !is_commit(&told.to)
+        && (-5_000..=STARTED_MS).contains(&late)
+}
+
 /// Whether two changes are one, told twice.
 pub(crate) fn is_same(a: &Change, b: &Change) -> bool {
     let apart = a.at_unix_ms.abs_diff(b.at_unix_ms);
@@ -26,7 +45,9 @@ pub(crate) fn is_same(a: &Change, b: &Change) -> bool {
         return false;
     }
     match (family(&a.kind), family(&b.kind)) {
-        (Family::Release, Family::Release) => apart <= ROLLED_OUT_MS && is_version(&a.to, &b.to),
+        (Family::Release, Family::Release) => {
+            apart <= ROLLED_OUT_MS && (is_version(&a.to, &b.to) || is_seen_of_told(a, b) || is_seen_of_told(b, a))
+        }
         (Family::Published, Family::Published) => {
             let numbers = [(a.elements, b.elements), (a.size_bytes, b.size_bytes)];
             let differ = |(x, y): &(Option<u64>, Option<u64>)| x.zip(*y).is_some_and(|(x, y)| x != y);
@@ -184,6 +205,17 @@ mod tests {
         assert_eq!((all[1].at_unix_ms, all[1].scope.instances.join(" ")), (1000, "a b c".into()));
         let refs: Vec<&Change> = all.iter().collect();
         assert_eq!(stands_for(&refs), [0, 0]);
+    }
+
+    #[test]
+    fn a_release_that_its_binaries_have_another_name_for_is_one() {
+        let told = Change { to: "3.1.0".into(), ..change(ChangeKind::Release, "webhook", "svc", 1000) };
+        let seen = |to: &str, at| Change { to: to.into(), ..change(ChangeKind::Release, "watch", "svc", at) };
+        let stand = |seen: Change| stands_for(&[&told, &seen]);
+        let pseudo = "v0.0.0-20261118120640-83ed15b58ef4";
+        assert_eq!(stand(seen(pseudo, 3000)), [0, 0]);
+        assert_eq!(stand(seen("v3.2.0", 3000)), [0, 1], "a version that can be compared, and is another");
+        assert_eq!(stand(seen(pseudo, 600_000)), [0, 1], "ten minutes later: another release");
     }
 
     #[test]

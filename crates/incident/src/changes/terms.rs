@@ -32,14 +32,26 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
         let log_odds = if known { AFTER_THE_FACT } else { AFTER_THE_FACT / 2.0 };
         return Term { name: "time", log_odds, text: format!("{by} after {what}: no cause of it") };
     }
-    let near = (-(before.max(0) as f64) / TIME_HALF_MS).exp();
+    // After it, by no more than clocks differ by: then its time says nothing for it, and the less if somebody
+    // had died already. (Seen in lab/cluster: a harmless list that was published two seconds after a canary had
+    // begun to leak was taken for the cause.)
+    if before < 0 {
+        let (after, what, log_odds) = if change.at_unix_ms > scene.between.0 {
+            (scene.between.0, "the first of them was killed", EARLY_IN_IT)
+        } else {
+            (scene.onset, "memory had begun to grow", 0.0)
+        };
+        let by = seconds(change.at_unix_ms.abs_diff(after) as f64 / 1e3);
+        return Term { name: "time", log_odds, text: format!("{by} after {what}: two clocks may differ by as much") };
+    }
+    let near = (-(before as f64) / TIME_HALF_MS).exp();
     Term {
         name: "time",
         log_odds: TIME * near,
         text: {
             // Between two samples: how long before is then known to that.
             let at_most = if change.at_unix_ms > scene.grew_from { "at most " } else { "" };
-            format!("{at_most}{} before memory grew", seconds(before.max(0) as f64 / 1e3))
+            format!("{at_most}{} before memory grew", seconds(before as f64 / 1e3))
         },
     }
 }
@@ -116,6 +128,8 @@ pub(crate) fn near_others(scene: &Scene<'_>, change: &Change) -> Term {
             && c.at_unix_ms.abs_diff(change.at_unix_ms) <= NEAR_MS.unsigned_abs()
             && scene.before_onset(c.at_unix_ms) >= -CLOCKS_MS
             // The limit of a group that was just made was none before.
+            // What jumped in the heaps is the sign of a change.
+            && c.kind != ChangeKind::Census
             && (c.kind != ChangeKind::Limit || c.size_bytes_before.is_some() || !c.from.is_empty())
             // Of another service it is no rival.
             && (c.scope.services.is_empty() || c.scope.services.iter().any(|s| s == scene.service))

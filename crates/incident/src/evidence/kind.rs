@@ -27,6 +27,9 @@ pub enum ChangeKind {
     Scale,
     /// Traffic was moved or grew by somebody's act: a campaign, a failover, a drained zone.
     Traffic,
+    /// A collection in the heap of a process jumped, as the watch saw it: no change by itself, and a sign of
+    /// one.
+    Census,
     /// A name that this version does not know.
     #[serde(untagged)]
     Unknown(String),
@@ -53,6 +56,7 @@ impl ChangeKind {
             Self::Environment => "environment",
             Self::Scale => "scale",
             Self::Traffic => "traffic",
+            Self::Census => "census",
             Self::Unknown(name) => name,
         }
     }
@@ -71,6 +75,7 @@ impl From<&str> for ChangeKind {
             Self::Environment,
             Self::Scale,
             Self::Traffic,
+            Self::Census,
         ]
         .into_iter()
         .find(|k| k.name() == name)

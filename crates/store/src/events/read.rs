@@ -110,10 +110,13 @@ pub fn read_at_most(store: &Path, query: &Query, limits: ReadLimits, into: &mut 
             return;
         }
         changes.push(change);
-        if changes.len() >= 2 * most {
-            left_out += most as u64;
-            changes.drain(..most);
-            known = changes.iter().map(|c| (c.source.clone(), c.id.clone())).collect();
+        // Now and then, since each takes a move of all that stay.
+        if changes.len() >= most + most.div_ceil(4) {
+            let more = changes.len() - most;
+            left_out += more as u64;
+            changes.drain(..more).for_each(|c| {
+                known.remove(&(c.source, c.id));
+            });
         }
     });
     if changes.len() > most {
@@ -128,15 +131,22 @@ pub fn read_at_most(store: &Path, query: &Query, limits: ReadLimits, into: &mut 
 
     let mut lives: BTreeMap<(String, i32, UnixMs), Generation> = BTreeMap::new();
     let before = since.saturating_sub(millis(LIVES_BEFORE));
-    visit(&folder, Stream::Generations, before, &mut damage, |life: Generation| {
-        lives.insert((life.instance.clone(), life.pid, life.started_unix_ms), life);
-    });
     let reaches = |life: &Generation| {
         let end = life.ended_unix_ms.unwrap_or(life.last_seen_unix_ms.max(life.first_seen_unix_ms));
         let fits = query.service.as_ref().is_none_or(|s| *s == life.service);
         fits && end >= from && life.started_unix_ms <= to
     };
-    into.generations.extend(lives.into_values().filter(reaches));
+    // A month has many more lives than reach into the time that is asked for: these are not even kept here.
+    // What is told of a life last counts.
+    visit(&folder, Stream::Generations, before, &mut damage, |life: Generation| {
+        let key = (life.instance.clone(), life.pid, life.started_unix_ms);
+        if reaches(&life) {
+            lives.insert(key, life);
+        } else {
+            lives.remove(&key);
+        }
+    });
+    into.generations.extend(lives.into_values());
 
     let mut series: BTreeMap<Vec<String>, MetricSeries> = BTreeMap::new();
     let (mut points, mut cut) = (0, false);
