@@ -59,7 +59,8 @@ impl Rule for AppendNeverCleared {
                             place.words()
                         ),
                     );
-                    // A part of what is being put together, or a set: who calls this how often only others know.
+                    // A part of what is being put together, or a set: who calls this how often only others
+                    // know.
                     let hot = case.calls.is_hot(case.pkg, id, unit);
                     let once = case.file(f).at(f.decl.span).contains("slices.Contains(");
                     let owned = match place {

@@ -75,8 +75,8 @@ fn is_left(l: &For<'_>) -> bool {
     left
 }
 
-/// Whether what is deferred has to wait for the end: it gives back what stands in something of outside the loop
-/// (`free(all[i])`), or it gives nothing back but acts (`defer config.apply(tc)`).
+/// Whether what is deferred has to wait for the end: it gives back what stands in something of outside the
+/// loop (`free(all[i])`), or it gives nothing back but acts (`defer config.apply(tc)`).
 fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'a>) -> bool {
     let Some(call) = deferred.call() else { return false };
     let outside = |e: &Expr<'a>| {

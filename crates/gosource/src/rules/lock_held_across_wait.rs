@@ -58,8 +58,8 @@ impl Rule for LockHeldAcrossWait {
     }
 }
 
-/// Why a wait under a lock may be meant, or short: the function ends something, the group is the function's own,
-/// the channel was made with room.
+/// Why a wait under a lock may be meant, or short: the function ends something, the group is the function's
+/// own, the channel was made with room.
 fn is_short_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
     let name = f.decl.name.name.to_lowercase();
     let ends = ["stop", "close", "shutdown", "unregister", "teardown", "terminate", "drain", "destroy"]
