@@ -310,13 +310,7 @@ impl Moments {
     }
 }
 
-fn of_metric(
-    name: &str,
-    course: &Course,
-    moments: Moments,
-    memory: &[(usize, Between)],
-    step: i64,
-) -> Onset {
+fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Between)], step: i64) -> Onset {
     let blank = Onset {
         series: name.to_owned(),
         at: None,
