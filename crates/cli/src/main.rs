@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use lastgasp_agent::log;
+use lastgasp_recorder::own_process::keep_few_heaps;
 
 fn main() -> ExitCode {
+    keep_few_heaps();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

@@ -10,6 +10,9 @@ pub struct HeapUse {
     pub calls_of: String,
     /// How many of them there are.
     pub calls: u64,
+    /// Of them those that a server has called; a goroutine that the program started itself is no call for
+    /// certain.
+    pub served: u64,
     /// Of them those that wait for the same.
     pub waiting: u64,
     /// What those wait for; empty where none do.

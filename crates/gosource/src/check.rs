@@ -176,7 +176,11 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 continue;
             }
             let mut finding = finding(case, entry, report);
-            if supports_tests(&finding.place.file) {
+            if waits_at_a_prompt(entry.info.code) && is_command_line(file) {
+                finding.level = finding.level.min(Level::Hint);
+                finding.why += "; a person who waits at the command line can end it";
+            }
+            if supports_tests(&finding.place.file) || is_test_package(case.pkg) {
                 finding.level = finding.level.min(Level::Hint);
             }
             // The same place by the same rule is told once.
@@ -195,11 +199,36 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
     }
 }
 
+/// Rules about waits that somebody at a command line ends by hand.
+fn waits_at_a_prompt(code: &str) -> bool {
+    matches!(code, "client-no-timeout" | "dial-no-timeout" | "request-no-context" | "context-not-handed-on")
+}
+
+/// Whether a file is the code of commands: it imports what parses their flags, and serves nothing.
+fn is_command_line(file: &ParsedFile<'_>) -> bool {
+    let commands = ["github.com/spf13/cobra", "github.com/alecthomas/kong", "gopkg.in/alecthomas/kingpin.v2"];
+    let parses =
+        file.ast.imports.iter().any(|i| commands.contains(&i.path) || i.path.starts_with("github.com/urfave/cli"));
+    parses && !file.text.contains("ListenAndServe") && !file.text.contains(".Serve(")
+}
+
+/// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
+fn is_test_package(pkg: &Package<'_>) -> bool {
+    matches!(pkg.name, "test" | "tests" | "testing" | "integration" | "e2e" | "fixtures")
+        || pkg.files.iter().any(|f| {
+            let names = ["testing.T)", "testing.T,", "testing.TB", "testing.B)"];
+            f.kind == FileKind::Written
+                && f.imports("testing")
+                && pkg.name.contains("test")
+                && names.iter().any(|n| f.text.contains(n))
+        })
+}
+
 /// Whether a file stands in a folder of what tests use: it ends with them, and its findings are hints.
 fn supports_tests(file: &str) -> bool {
     let mut folders = file.rsplit('/').skip(1);
     folders.any(|f| {
-        matches!(f, "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "mock" | "mocks")
+        matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "mock" | "mocks")
             || f.ends_with("test") && f.len() > 4
     })
 }

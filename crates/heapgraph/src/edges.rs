@@ -154,7 +154,7 @@ impl<'a> EdgeWriter<'a> {
 }
 
 /// What the next pointer is expected to be.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Predictor {
     words: [u32; PREDICTED],
     last: u32,
@@ -239,6 +239,17 @@ pub(crate) struct Edges {
     parts: Vec<EdgePart>,
 }
 
+/// Where in a block the pointers of single objects are looked up.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor<'e> {
+    block: Option<u32>,
+    /// What is left of it.
+    bytes: &'e [u8],
+    predictor: Predictor,
+    /// The first of its slots that is not gone by.
+    done: u32,
+}
+
 /// Blocks of one part: a piece of work.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
@@ -289,31 +300,40 @@ impl Edges {
     }
 
     /// Calls `each` with the objects that `object` points to, in the order of its words.
-    pub(crate) fn of(&self, object: u32, mut each: impl FnMut(u32)) {
-        let block = object / BLOCK;
-        let at = self.parts.partition_point(|p| p.first <= block);
-        let Some(part) = at.checked_sub(1).map(|at| &self.parts[at]).filter(|p| block < p.end()) else { return };
-        let mut bytes = part.block(block);
-        let mut predictor = Predictor::new(block * BLOCK);
-        while let Some((head, rest)) = bytes.split_first() {
+    pub(crate) fn of(&self, object: u32, each: impl FnMut(u32)) {
+        self.of_next(&mut Cursor::default(), object, each);
+    }
+
+    /// As [`Edges::of`]; where `cursor` stands in the same block before the object, it goes on from there.
+    pub(crate) fn of_next<'e>(&'e self, cursor: &mut Cursor<'e>, object: u32, mut each: impl FnMut(u32)) {
+        let (block, wanted) = (object / BLOCK, object % BLOCK);
+        if cursor.block != Some(block) || cursor.done > wanted {
+            let at = self.parts.partition_point(|p| p.first <= block);
+            let part = at.checked_sub(1).map(|at| &self.parts[at]).filter(|p| block < p.end());
+            cursor.bytes = part.map_or(&[][..], |part| part.block(block));
+            (cursor.block, cursor.predictor) = (Some(block), Predictor::new(block * BLOCK));
+        }
+        while let Some((head, rest)) = cursor.bytes.split_first() {
             let slot = u32::from(head & 15);
-            if slot > object % BLOCK {
-                return;
+            if slot > wanted {
+                break;
             }
-            bytes = rest;
+            let mut bytes = rest;
             let degree = match head >> 4 {
                 0 => take(&mut bytes) as usize,
                 short => short as usize,
             };
             for i in 0..degree {
                 let coded = take(&mut bytes);
-                let to = predictor.expected(i).wrapping_add((coded >> 1) ^ (coded & 1).wrapping_neg());
-                predictor.saw(i, to);
-                if slot == object % BLOCK {
+                let to = cursor.predictor.expected(i).wrapping_add((coded >> 1) ^ (coded & 1).wrapping_neg());
+                cursor.predictor.saw(i, to);
+                if slot == wanted {
                     each(to);
                 }
             }
+            cursor.bytes = bytes;
         }
+        cursor.done = wanted + 1;
     }
 
     /// Pieces of about equal bytes, at least `count` where there is enough, in the order of their objects.
@@ -407,9 +427,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read(
-            objects in prop::collection::btree_map(0u32..5000, prop::collection::vec(0u32..5000, 0..40), 0..80),
+            objects in prop::collection::btree_map(prop_oneof![0u32..5000, 0u32..64], prop::collection::vec(0u32..5000, 0..40), 0..80),
             cut in 0u32..5000,
             pieces in 1usize..9,
+            asked in prop::collection::vec(prop_oneof![0u32..5000, 0u32..64], 0..200),
         ) {
             let layout = layout(5000);
             let cut = cut / BLOCK * BLOCK;
@@ -437,6 +458,14 @@ mod tests {
                 edges.of(from, |to| one.push(to));
                 let kept = expected.iter().find(|e| e.0 == from).map_or(&[][..], |e| &e.1);
                 prop_assert_eq!(&one[..], kept);
+            }
+            // In any order, each with what it is whether or not those near it were asked for before.
+            let mut cursor = Cursor::default();
+            for from in asked {
+                let mut one = Vec::new();
+                edges.of_next(&mut cursor, from, |to| one.push(to));
+                let kept = expected.iter().find(|e| e.0 == from).map_or(&[][..], |e| &e.1);
+                prop_assert_eq!(&one[..], kept, "{}", from);
             }
             prop_assert_eq!(got, expected);
         }

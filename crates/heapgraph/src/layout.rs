@@ -143,17 +143,22 @@ impl HeapLayout {
         self.span_of.len() * 64
     }
 
-    /// Index of the span that holds `address`, in the order of [`HeapLayout::spans`].
+    /// Index of the last span that begins at or below `address`, in the order of [`HeapLayout::spans`].
     pub fn span_at(&self, address: u64) -> Option<usize> {
         let offset = address.checked_sub(self.origin)?;
         let (from, to) = if self.before.is_empty() {
             (0, self.spans.len())
         } else {
-            let page = (offset / PAGE) as usize;
-            let to = *self.before.get(page.checked_add(1)?)?;
-            (self.before[page] as usize, to as usize)
+            let page = usize::try_from(offset / PAGE).ok()?;
+            let to = *self.before.get(page.checked_add(1)?)? as usize;
+            // The last that begins before the page's end: nearly always it is the one, as spans begin with
+            // pages.
+            let last = to.checked_sub(1)?;
+            if self.spans[last].span.base <= address {
+                return Some(last);
+            }
+            (self.before[page] as usize, last)
         };
-        // Nearly always a page has one beginning or none.
         let at = from + self.spans[from..to].partition_point(|s| s.span.base <= address);
         at.checked_sub(1)
     }

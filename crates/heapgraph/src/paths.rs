@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::bits::{Bits, Ranked};
+use crate::edges::Cursor;
 use crate::graph::{ALL, Graph, Holder, NONE};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
@@ -14,8 +15,9 @@ use crate::roots::RootId;
 pub struct Paths {
     /// The node before each, `NONE` where there is no path.
     before: Vec<u32>,
-    /// Nodes by length of path.
+    /// By length of path: nodes of roots first, so many; then objects by their own numbers.
     order: Vec<u32>,
+    roots: usize,
 }
 
 /// A step that paths have in common.
@@ -71,36 +73,64 @@ impl Paths {
 
     /// Goes on until all is found, or all of `wanted`, of which so many are left.
     fn search(graph: &Graph, enter: impl Fn(Holder) -> bool, wanted: Option<(Bits, usize)>) -> Self {
-        let (wanted, mut left) = wanted.unwrap_or((Bits::default(), usize::MAX));
-        let mut goes_on = left > 0;
-        let mut before = vec![NONE; graph.nodes()];
-        let mut order = Vec::with_capacity(graph.nodes());
-        let mut meet = |from: u32, node: u32, holder: Holder, order: &mut Vec<u32>| {
-            if before[node as usize] == NONE && enter(holder) {
-                before[node as usize] = from;
-                order.push(node);
-                left -= usize::from(wanted.contains(node as usize));
-            }
-            left > 0
-        };
+        let (wanted, left) = wanted.unwrap_or((Bits::default(), usize::MAX));
+        let mut found = Found { before: vec![NONE; graph.nodes()], order: Vec::new(), wanted, left };
+        // What roots do not reach has no place in it: mostly nothing.
+        found.order.reserve_exact(graph.nodes() - graph.roots().groups() - 1);
         for root in (0..graph.roots().len() as u32).map(RootId) {
-            meet(ALL, graph.node_of_root(root), Holder::Root(root), &mut order);
+            let node = graph.node_of_root(root);
+            found.meet(ALL, node, node, || enter(Holder::Root(root)));
         }
+        let roots = found.order.len();
+        // A root's objects, then a handful of objects at a time. Each stands somewhere else in memory, and so
+        // does what is known of its targets: who goes from one to the next waits most of the time, and what
+        // is asked of many at once is waited for together.
         let mut at = 0;
-        while let Some(node) = order.get(at).copied().filter(|_| goes_on) {
-            at += 1;
-            let mut each = |to: u32| {
-                if let Some(next) = graph.node_of(to) {
-                    goes_on = meet(node, next, Holder::Object(ObjectId(to)), &mut order);
+        let mut batch = Batch::default();
+        while at < found.order.len() && found.left > 0 {
+            let from = found.order[at];
+            if at < roots {
+                if let Some(Holder::Root(root)) = graph.holder(from) {
+                    for to in graph.roots().held_by(root) {
+                        let next = graph.node_of(to.0);
+                        next.into_iter().for_each(|next| {
+                            found.meet(from, next, to.0, || enter(Holder::Object(to)));
+                        });
+                    }
                 }
-            };
-            match graph.holder(node) {
-                Some(Holder::Root(root)) => graph.roots().held_by(root).for_each(|o| each(o.0)),
-                Some(Holder::Object(object)) => graph.edges.of(object.0, each),
-                _ => {}
+                at += 1;
+                continue;
+            }
+            let end = found.order.len().min(at + BATCH);
+            batch.fill(graph, &found.order[at..end], &found.before);
+            at = end;
+            let mut targets = batch.targets.iter();
+            for (from, end) in &batch.objects {
+                if found.left == 0 {
+                    break;
+                }
+                for (next, to) in targets.by_ref().take(*end) {
+                    found.meet(*from, *next, *to, || enter(Holder::Object(ObjectId(*to))));
+                }
             }
         }
-        Self { before, order }
+        let Found { before, order, .. } = found;
+        Self { before, order, roots }
+    }
+
+    /// What stands at a place of the order, and its node.
+    fn placed(&self, graph: &Graph, at: usize) -> Option<(u32, Holder)> {
+        let entry = *self.order.get(at)?;
+        if at < self.roots {
+            Some((entry, graph.holder(entry)?))
+        } else {
+            Some((graph.node_of(entry)?, Holder::Object(ObjectId(entry))))
+        }
+    }
+
+    /// All that have a path, the shortest first, each with its node.
+    fn in_order<'s>(&'s self, graph: &'s Graph) -> impl DoubleEndedIterator<Item = (u32, Holder)> + 's {
+        (0..self.order.len()).filter_map(move |at| self.placed(graph, at))
     }
 
     /// The shortest path to an object: a root, objects, the object itself. `None` for garbage, and what is
@@ -140,17 +170,17 @@ impl Paths {
         for node in ends.iter().filter_map(node_of) {
             wanted.insert(node as usize);
         }
-        for node in self.order.iter().rev().filter(|n| **n != ALL) {
-            if wanted.contains(*node as usize) {
-                wanted.insert(self.before[*node as usize] as usize);
+        for (node, _) in self.in_order(graph).rev() {
+            if wanted.contains(node as usize) {
+                wanted.insert(self.before[node as usize] as usize);
             }
         }
         let Some(wanted) = Ranked::new(wanted) else { return vec![None; ends.len()] };
         let mut numbers = vec![0; wanted.count() as usize];
-        for node in self.order.iter().copied() {
+        for (node, to) in self.in_order(graph) {
             let Some(rank) = wanted.rank(node) else { continue };
             let before = self.before[node as usize];
-            let (Some(from), Some(to)) = (graph.holder(before), graph.holder(node)) else { continue };
+            let Some(from) = graph.holder(before) else { continue };
             let above = if before == ALL { None } else { wanted.rank(before) };
             let above = above.map_or(0, |above| numbers[above as usize]);
             numbers[rank as usize] = step(above, from, to);
@@ -188,7 +218,7 @@ impl Paths {
         let weight = |object| Retained { bytes: graph.layout().bytes(object), objects: 1 };
         // What is held by one comes in a row.
         let mut last = (NONE, None);
-        for node in self.order.iter().copied() {
+        for (node, to) in self.in_order(graph) {
             if wanted.as_ref().is_some_and(|wanted| !wanted.contains(node as usize)) {
                 continue;
             }
@@ -196,7 +226,7 @@ impl Paths {
             if last.0 != before {
                 last = (before, graph.holder(before));
             }
-            let (Some(from), Some(to)) = (last.1, graph.holder(node)) else { continue };
+            let Some(from) = last.1 else { continue };
             // The way from all to a root is the first step.
             let above = if before == ALL { 0 } else { steps[before as usize] };
             let step = tree.step(above, label(from, to));
@@ -226,9 +256,9 @@ impl Paths {
                 wanted.insert(node);
             }
         }
-        for node in self.order.iter().rev() {
-            if wanted.contains(*node as usize) {
-                wanted.insert(self.before[*node as usize] as usize);
+        for (node, _) in self.in_order(graph).rev() {
+            if wanted.contains(node as usize) {
+                wanted.insert(self.before[node as usize] as usize);
             }
         }
         wanted
@@ -255,6 +285,60 @@ impl Paths {
                 each(node, Holder::Object(ObjectId(from)), ObjectId(*leaf));
             }
         });
+    }
+}
+
+/// Objects whose targets are asked for together.
+const BATCH: usize = 64;
+
+/// Paths as they are found.
+struct Found {
+    before: Vec<u32>,
+    order: Vec<u32>,
+    wanted: Bits,
+    /// How many of those that are wanted have no path yet.
+    left: usize,
+}
+
+impl Found {
+    /// Comes to a node from another; `entry` is what stands for it in the order.
+    fn meet(&mut self, from: u32, node: u32, entry: u32, enter: impl FnOnce() -> bool) {
+        if self.before[node as usize] == NONE && enter() {
+            self.before[node as usize] = from;
+            self.order.push(entry);
+            self.left -= usize::from(self.wanted.contains(node as usize));
+        }
+    }
+}
+
+/// Neighbours in the order, and where they point.
+#[derive(Default)]
+struct Batch {
+    /// Nodes, each with how many targets it has.
+    objects: Vec<(u32, usize)>,
+    /// Nodes of the targets, and their objects.
+    targets: Vec<(u32, u32)>,
+    /// Objects alone, before it is known which of them are nodes.
+    pointed: Vec<u32>,
+}
+
+impl Batch {
+    /// Asks for the targets of `objects`, and looks at what `before` says of each.
+    fn fill(&mut self, graph: &Graph, objects: &[u32], before: &[u32]) {
+        self.objects.clear();
+        self.targets.clear();
+        // What is met in a row often stands in a row.
+        let mut cursor = Cursor::default();
+        for object in objects {
+            self.pointed.clear();
+            graph.edges.of_next(&mut cursor, *object, |to| self.pointed.push(to));
+            let first = self.targets.len();
+            self.targets.extend(self.pointed.iter().filter_map(|to| Some((graph.node_of(*to)?, *to))));
+            // What was met has a node.
+            self.objects.push((graph.node_of(*object).unwrap_or(ALL), self.targets.len() - first));
+        }
+        let seen = self.targets.iter().fold(0, |seen, (node, _)| seen ^ before[*node as usize]);
+        std::hint::black_box(seen);
     }
 }
 

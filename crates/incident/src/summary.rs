@@ -314,6 +314,7 @@ fn calls(diagnosis: &Diagnosis) -> CallsSummary {
         function: h.calls_of.clone(),
         total: h.calls,
         waiting: h.waiting,
+        served: (h.calls > 0).then_some(h.served),
         waits_for: h.waits_for.to_owned(),
         bytes_each: h.bytes_each,
     }

@@ -16,10 +16,11 @@ pub fn run_as_others() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
 }
 
-/// Has the allocator give large blocks back as soon as they are freed, and keep few heaps. For a daemon with
-/// many threads that lives long: glibc otherwise keeps a heap for each thread, and after the first large
-/// block that is freed it takes blocks of that size from heaps that only grow. To be called before threads
-/// are started.
+/// Has the allocator give large blocks back as soon as they are freed, and keep few heaps. glibc otherwise
+/// keeps a heap for each thread, and after the first large block that is freed it takes blocks of that size
+/// from heaps that only grow. That is too much of a daemon with many threads that lives long, and of the
+/// graph of a large heap, each part of which frees what only it needed: of 16 million objects it kept 80 MB
+/// to its end. To be called before threads are started.
 pub fn keep_few_heaps() {
     #[cfg(target_env = "gnu")]
     // SAFETY: no pointers; it is called before there are other threads.

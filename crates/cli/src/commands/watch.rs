@@ -12,7 +12,6 @@ use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
 use lastgasp_recorder::guard::{USUAL_STACK, guarded, spawn_guarded, spawn_vital};
 use lastgasp_recorder::journal;
-use lastgasp_recorder::own_process::keep_few_heaps;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::Exit;
@@ -32,7 +31,6 @@ const MAX_LIVES_UNTOLD: usize = 4096;
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
-    keep_few_heaps();
     let config = load(&flags)?.config;
     let level = log::start_daemon(&config)?;
     let store = config.store().to_owned();

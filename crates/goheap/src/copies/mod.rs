@@ -7,10 +7,12 @@ pub(crate) mod content;
 pub(crate) mod sites;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::collections::MapReader;
 use lastgasp_heapgraph::{Holder, ObjectId};
+use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::collections::arrays::{Arrays, Sequence, unknown_elements};
@@ -64,22 +66,34 @@ pub struct HeldCopies {
     pub copies: u64,
 }
 
-/// One that may be a copy.
-struct One {
+/// One that may be a copy. A heap has hundreds of thousands of arrays of one shape, so what was found of it
+/// before is not kept once more.
+struct One<'a> {
     object: ObjectId,
     bytes: u64,
-    /// What of it may have been sampled.
-    parts: Vec<ObjectId>,
     /// Its type, where it is known.
-    name: Option<String>,
-    what: Content,
+    name: Option<Arc<str>>,
+    what: Content<'a>,
 }
 
-enum Content {
+impl One<'_> {
+    /// What of it may have been sampled.
+    fn parts(&self, heap: &Heap<'_>) -> Vec<ObjectId> {
+        match &self.what {
+            Content::Map(m, _) => {
+                let arrays = m.arrays.arrays.iter().chain(&m.arrays.tables);
+                arrays.filter_map(|a| heap.graph.layout().object_at(a.0)).collect()
+            }
+            Content::Sequence(..) => vec![self.object],
+        }
+    }
+}
+
+enum Content<'a> {
     /// And the bytes of a slot, where those are the content.
-    Map(Box<FoundMap>, Option<u64>),
+    Map(&'a FoundMap, Option<u64>),
     /// And whether its bytes are the content.
-    Sequence(Sequence, bool),
+    Sequence(&'a Sequence, bool),
 }
 
 /// How much of a content is looked at.
@@ -91,7 +105,7 @@ enum Look {
     Whole,
 }
 
-impl Content {
+impl Content<'_> {
     /// As a number: of equals it is one.
     fn number(
         &self,
@@ -135,56 +149,57 @@ pub(crate) fn copies(
     contents: &mut Contents<'_>,
     sites: &mut Sites<'_>,
 ) -> Vec<Copies> {
-    let mut alike: BTreeMap<Shape, Vec<One>> = BTreeMap::new();
+    let mut alike: BTreeMap<Shape, Vec<One<'_>>> = BTreeMap::new();
     let layout = heap.graph.layout();
     for m in maps {
         let elements = m.arrays.elements;
         if elements == 0 || elements < LEAST_ELEMENTS && m.bytes < LEAST_BYTES {
             continue;
         }
-        let parts = m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)).collect();
         let bytes = retained(heap, m.object).max(m.bytes);
-        let name = m.of.as_ref().map(|of| of.name.to_string());
+        let name: Option<Arc<str>> = m.of.as_ref().map(|of| Arc::from(&*of.name));
         let plain = contents.plain_slot(types, m);
         let shape = match (plain, &name) {
             // One of which the type is not known may be equal to one of which it is.
             (Some(slot), _) => Shape::PlainMap { slot, elements },
-            (None, Some(name)) => Shape::Typed { name: name.clone(), elements },
+            (None, Some(name)) => Shape::Typed { name: name.to_string(), elements },
             (None, None) => continue,
         };
-        let one = One { object: m.object, bytes, parts, name, what: Content::Map(Box::new(m.clone()), plain) };
+        let one = One { object: m.object, bytes, name, what: Content::Map(m, plain) };
         alike.entry(shape).or_default().push(one);
     }
+    // Of each type of elements what arrays of it are called.
+    let mut names: FxHashMap<(Option<Addr>, bool), Option<Arc<str>>> = FxHashMap::default();
     for a in &arrays.all {
-        let Some(s) = a.longest else { continue };
+        let Some(s) = &a.longest else { continue };
         if s.len == 0 || s.len < LEAST_ELEMENTS && s.len.saturating_mul(s.elem_bytes) < LEAST_BYTES {
             continue;
         }
-        let elem = s.elem.and_then(|e| types.get(e));
-        let name = match &elem {
-            Some(elem) => Some(format!("[]{}", elem.name)),
+        let name = names.entry((s.elem, s.is_string)).or_insert_with(|| match s.elem.and_then(|e| types.get(e)) {
+            Some(elem) => Some(format!("[]{}", elem.name).into()),
             None if s.is_string => Some("string".into()),
             None => None,
-        };
+        });
+        let name = name.clone();
         let is_plain =
             s.is_string || s.elem.map_or_else(|| heap.is_noscan_object(a.object), |e| contents.is_plain(types, e));
         let shape = match &name {
             _ if is_plain => Shape::PlainArray { elem_bytes: s.elem_bytes, elements: s.len, is_string: s.is_string },
-            Some(name) => Shape::Typed { name: name.clone(), elements: s.len },
+            Some(name) => Shape::Typed { name: name.to_string(), elements: s.len },
             None => continue,
         };
         let bytes = retained(heap, a.object).max(layout.bytes(a.object));
         let what = Content::Sequence(s, is_plain);
-        alike.entry(shape).or_default().push(One { object: a.object, bytes, parts: vec![a.object], name, what });
+        alike.entry(shape).or_default().push(One { object: a.object, bytes, name, what });
     }
-    let mut candidates: Vec<(Shape, Vec<One>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
+    let mut candidates: Vec<(Shape, Vec<One<'_>>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
     let mut told = Vec::new();
     let mut reader = MapReader::new(heap.runtime, heap.contents);
     for (shape, all) in candidates {
         let mut unread = Vec::new();
-        let mut alike: FxHashMap<u128, Vec<One>> = FxHashMap::default();
+        let mut alike: FxHashMap<u128, Vec<One<'_>>> = FxHashMap::default();
         for one in all {
             match one.what.number(Look::Glance, contents, types, &mut reader) {
                 Ok(number) => alike.entry(number).or_default().push(one),
@@ -193,8 +208,8 @@ pub(crate) fn copies(
                 Err(NotRead::Blank) => {}
             }
         }
-        let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
-        let alike: Vec<One> = alike.into_values().filter(|v| v.len() > 1).flatten().collect();
+        let mut equal: FxHashMap<u128, Vec<One<'_>>> = FxHashMap::default();
+        let alike: Vec<One<'_>> = alike.into_values().filter(|v| v.len() > 1).flatten().collect();
         let numbers = numbers(heap, contents, types, &mut reader, &alike);
         for (one, content) in alike.into_iter().zip(numbers) {
             match content {
@@ -227,7 +242,7 @@ fn numbers(
     contents: &mut Contents<'_>,
     types: &mut TypeReader<'_>,
     reader: &mut MapReader<'_>,
-    all: &[One],
+    all: &[One<'_>],
 ) -> Vec<Result<u128, NotRead>> {
     if all.iter().map(|one| one.bytes).sum::<u64>() < WORTH_A_THREAD {
         return all.iter().map(|one| one.what.number(Look::Whole, contents, types, reader)).collect();
@@ -257,7 +272,7 @@ pub(crate) fn retained(heap: &Heap<'_>, object: ObjectId) -> u64 {
 fn describe(
     heap: &Heap<'_>,
     shape: &Shape,
-    group: &[One],
+    group: &[One<'_>],
     held: &[Option<HeldBy>],
     of_content: bool,
     sites: &mut Sites<'_>,
@@ -283,8 +298,8 @@ fn describe(
     holders.truncate(MAX_HOLDERS);
     // The one that most of the samples name.
     let mut built: FxHashMap<BuiltAt, u64> = FxHashMap::default();
-    for part in group.iter().flat_map(|o| &o.parts) {
-        if let Some(site) = sites.of(*part) {
+    for part in group.iter().flat_map(|o| o.parts(heap)) {
+        if let Some(site) = sites.of(part) {
             *built.entry(site).or_default() += 1;
         }
     }

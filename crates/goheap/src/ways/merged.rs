@@ -46,10 +46,15 @@ pub(super) fn merged(heap: &Heap<'_>, paths: &Paths, labels: &Labels<'_, '_>, mo
     let (steps, ends) = paths.merged_telling(graph, set, &mut label, MAX_STEPS, &mut |object, step| {
         *leaves.entry(step).or_default() += graph.layout().bytes(object);
     });
-    let totals = heap.dominators.by_group(graph, steps.len(), |object| {
-        // First what is asked of the layout alone.
-        (all || large(object)).then(|| ends.of(graph, object)).flatten()
-    });
+    let totals = if all {
+        heap.dominators.by_group(graph, steps.len(), |object| ends.of(graph, object))
+    } else {
+        // Of a large heap there are few: where all other ways end is let go before groups are made.
+        let live = heap.dominators.live().iter().map(|o| ObjectId(o as u32)).filter(|o| large(*o));
+        let few: Vec<(ObjectId, u32)> = live.filter_map(|o| Some((o, ends.of(graph, o)?))).collect();
+        drop(ends);
+        heap.dominators.of_few(graph, steps.len(), &few)
+    };
     let mut order: Vec<usize> =
         (1..steps.len()).filter(|i| steps.get(*i).is_some_and(|s| s.ending.bytes > 0)).collect();
     let own = |i: usize| steps.get(i).map_or(Retained::default(), |s| s.ending);

@@ -363,11 +363,53 @@ fn is_lock(ty: &Type<'_>) -> bool {
 }
 
 /// Whether a struct of this package has a lock or a `sync.Map`: then goroutines share it.
-fn has_lock<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
+pub(crate) fn has_lock<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     match pkg.underlying(&Type::plain(name)) {
         Type::Struct(fields) => fields.iter().any(|f| is_lock(&f.ty) || f.ty.is("sync", "Map")),
         _ => false,
     }
+}
+
+/// Whether something says that a type's values are of the whole process: a package variable holds one, it has
+/// methods that requests come in by, or it is named as what serves.
+pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
+    let lower = of.to_lowercase();
+    const SERVES: &[&str] = &[
+        "server",
+        "service",
+        "manager",
+        "store",
+        "registry",
+        "hub",
+        "pool",
+        "handler",
+        "broker",
+        "controller",
+        "engine",
+        "daemon",
+        "dispatcher",
+        "gateway",
+        "proxy",
+        "app",
+        "application",
+        "limiter",
+        "broadcaster",
+        "bus",
+        "queue",
+    ];
+    let named = SERVES.iter().any(|w| lower.ends_with(w)) && !lower.contains("fake");
+    let held = case.pkg.vars.values().any(|v| {
+        let of_value = |e: &Expr<'a>| match &e.unary("&").unwrap_or(e).kind {
+            ExprKind::Composite(Some(ty), _) => ty.pointee().name() == Some(("", of)),
+            _ => false,
+        };
+        v.ty.is_some_and(|t| t.pointee().name() == Some(("", of))) || v.value.is_some_and(of_value)
+    });
+    let serves = case.calls.hot.iter().any(|(id, heat)| {
+        !matches!(heat, crate::syntax::calls::Heat::Called(..))
+            && case.pkg.funcs.get(*id).and_then(Function::receiver_type) == Some(of)
+    });
+    named || held || serves
 }
 
 /// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of

@@ -272,6 +272,23 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     }
                 }
             }
+            // `resp != nil && resp.Body != nil` that does not hold: there is nothing to close.
+            ExprKind::Binary("&&", operands) if !holds => {
+                let guards = |e: &Expr<'a>| match &e.kind {
+                    ExprKind::Binary("!=", o) => {
+                        matches!(o.as_slice(), [x, y] if y.is_nil()
+                            && (is(x, Some(self.var)) || x.selector().is_some_and(|(v, _)| is(v, Some(self.var)))))
+                    }
+                    _ => false,
+                };
+                // `!isX(err) && !isY(err)` that does not hold: there was an error of that kind.
+                let about = |e: &Expr<'a>| {
+                    e.unary("!").and_then(Expr::call).is_some_and(|c| c.args.iter().any(|a| is(a, self.error)))
+                };
+                if operands.iter().all(guards) || tells && operands.iter().all(about) {
+                    *state = State::Done;
+                }
+            }
             // `errors.Is(err, ...)`, `os.IsNotExist(err)`.
             ExprKind::Call(call) => {
                 if holds && tells && call.args.iter().any(|a| is(a, self.error)) {

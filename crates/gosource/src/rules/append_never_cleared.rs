@@ -2,11 +2,12 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_tamed, same};
-use crate::meaning::loops::each_node;
-use crate::meaning::places::long;
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_tamed, same};
+use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::places::{Long, long};
+use crate::meaning::shared::under_once;
 use crate::syntax::Function;
-use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -42,6 +43,7 @@ impl Rule for AppendNeverCleared {
                     let constant =
                         call.args.iter().skip(1).all(|a| matches!(a.kind, ExprKind::Lit(..) | ExprKind::FuncLit(_)));
                     if !itself
+                        || under_once(case, id, f, unit)
                         || constant
                         || is_short(case, target, f)
                         || !grows_on(case, id, f, unit, (place, value))
@@ -49,7 +51,7 @@ impl Rule for AppendNeverCleared {
                     {
                         return;
                     }
-                    out.found(
+                    let found = out.found(
                         id,
                         s.span,
                         format!(
@@ -57,10 +59,36 @@ impl Rule for AppendNeverCleared {
                             place.words()
                         ),
                     );
+                    // A part of what is being put together, or a set: who calls this how often only others
+                    // know.
+                    let hot = case.calls.is_hot(case.pkg, id, unit);
+                    let once = case.file(f).at(f.decl.span).contains("slices.Contains(");
+                    let owned = match place {
+                        Long::Package(_) => hot || looped(case, f, s.span),
+                        Long::Field(of, _) => is_of_the_process(case, of) && (hot || !adds_a_part(f)),
+                    };
+                    if once || !owned {
+                        found.level = Level::Hint;
+                    }
                 });
             }
         }
     }
+}
+
+/// Whether a statement stands in a loop that has no end of its own.
+fn looped<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
+    f.scope.units.iter().any(|u| {
+        loops_in(u.body)
+            .iter()
+            .any(|(_, _, l)| l.body.span.contains(at) && !matches!(length(case.pkg, f, l), Length::Counted))
+    })
+}
+
+/// A method `Add...` or `Append...`: whoever puts the thing together calls it.
+fn adds_a_part(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name.to_lowercase();
+    f.receiver_type().is_some() && ["add", "append", "push", "attach", "insert"].iter().any(|w| name.starts_with(w))
 }
 
 /// Slices of functions and interfaces hold what a program registers.

@@ -35,6 +35,8 @@ impl Rule for ContextNotHandedOn {
                 Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
                     "http.NewRequestWithContext and Do"
                 }
+                // Started and left: a browser, a daemon.
+                Callee::Package("os/exec", "Command") if is_left_alone(case, f, site) => continue,
                 Callee::Package("os/exec", "Command") => "exec.CommandContext",
                 Callee::Package("net", "Dial" | "DialTimeout") => "(&net.Dialer{}).DialContext",
                 Callee::Method("database/sql", "DB" | "Tx" | "Stmt" | "Conn", name) => match name {
@@ -56,9 +58,34 @@ impl Rule for ContextNotHandedOn {
             if better == "http.NewRequestWithContext" && gets_context(case, id, f, site) {
                 continue;
             }
-            out.found(id, site.expr.span, format!("`{text}` does not take `{ctx}`, which is at hand: it goes on when nobody waits for it any more; {better} takes it"));
+            let found = out.found(id, site.expr.span, format!("`{text}` does not take `{ctx}`, which is at hand: it goes on when nobody waits for it any more; {better} takes it"));
+            if better == "http.NewRequestWithContext"
+                && f.decl.sig.results.iter().any(|r| r.ty.pointee().name() == Some(("net/http", "Request")))
+            {
+                found.level = Level::Hint;
+                found.why = Some("the request is given back: who sends it may give it a context".into());
+            }
+            if better == "exec.CommandContext" && starts_only(case, id, site.unit) {
+                found.level = Level::Hint;
+                found.why = Some("the process is started and not waited for here: it may be meant to go on".into());
+            }
         }
     }
+}
+
+/// Whether a unit starts a process, or gives it away, and never runs one to its end.
+fn starts_only(case: &Case<'_>, id: FnId, unit: usize) -> bool {
+    !case.sites(id).iter().any(|s| {
+        s.unit == unit
+            && s.call.args.is_empty()
+            && matches!(last_name(&s.call.fun), "Run" | "Output" | "CombinedOutput" | "Wait")
+    })
+}
+
+/// `exec.Command(...).Start()`.
+fn is_left_alone<'a>(case: &Case<'a>, f: &Function<'a>, site: &Site<'a>) -> bool {
+    let after = case.file(f).text.get(site.expr.span.end as usize..).unwrap_or_default();
+    after.starts_with(".Start()")
 }
 
 /// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
@@ -123,7 +150,18 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     let sites = case.sites(id);
     let outer = sites.iter().find(|s| s.unit == site.unit && s.call.args.iter().any(|a| a.span == site.expr.span));
     let Some(outer) = outer else { return };
-    if outer.how != How::Plain
+    // What writes a log does not wait.
+    let name = last_name(&outer.call.fun);
+    let logs = ["Log", "Info", "Debug", "Warn", "Trace", "Metric"].iter().any(|w| name.contains(w)) || name == "Error";
+    // What makes another context of it, or starts what is to go on afterwards, takes its own on purpose.
+    const GO_ON: &[&str] =
+        &["With", "Start", "start", "Watch", "watch", "Monitor", "monitor", "Spawn", "spawn", "Background", "Detach"];
+    let of_context = matches!(outer.callee, Callee::Package("context", _));
+    let goes_on =
+        !of_context && GO_ON.iter().any(|w| name.starts_with(w)) || name.contains("Shutdown") || name.contains("Async");
+    if logs
+        || goes_on
+        || outer.how != How::Plain
         || matches!(
             last_name(&outer.call.fun),
             "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf"

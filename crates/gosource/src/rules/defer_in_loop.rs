@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::syntax::Function;
-use crate::syntax::ast::{Block, ExprKind, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -33,16 +33,26 @@ impl Rule for DeferInLoop {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Defer(e) = &s.kind else { return };
                     let Some((_, _, l)) = loops.iter().find(|(_, _, l)| l.body.span.contains(s.span)) else { return };
-                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) || is_once(f, &l.body, s.span) {
+                    if leaves_at_once(&l.body.stmts, s.span)
+                        || is_short(&l.head)
+                        || is_once(f, &l.body, s.span)
+                        || is_for_the_end(f, &l.body, e)
+                    {
                         return;
                     }
                     let text = e.call().map_or_else(|| case.text(f, e.span), |c| case.text(f, c.fun.span));
                     let text = if text.starts_with("func(") { "func() { ... }".to_owned() } else { text };
                     let what = match length(case.pkg, f, l) {
-                        Length::Ever => "the loop has no end of its own: it never runs",
+                        Length::Ever if !is_left(l) => "the loop has no end: it never runs",
+                        Length::Ever => "the loop has no end of its own, and what is deferred waits until it is left",
                         _ => "it runs when the function ends, once for each round",
                     };
                     let found = out.found(id, s.span, format!("`defer {text}` stands in a loop: {what}"));
+                    // A program that goes over its arguments ends soon, and all it holds with it.
+                    let main = case.pkg.name == "main" && f.receiver_type().is_none() && f.decl.name.name == "main";
+                    if main && matches!(length(case.pkg, f, l), Length::Counted) {
+                        found.level = Level::Hint;
+                    }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
                     if text.starts_with("cancel") && matches!(length(case.pkg, f, l), Length::Counted) {
@@ -52,6 +62,108 @@ impl Rule for DeferInLoop {
             }
         }
     }
+}
+
+/// Whether something leads out of a loop: a return, a break, a jump.
+fn is_left(l: &For<'_>) -> bool {
+    let mut left = false;
+    each_node(&l.body, |node| {
+        if let Node::Stmt(s) = node {
+            left |= matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_) | StmtKind::Goto(_));
+        }
+    });
+    left
+}
+
+/// Whether what is deferred has to wait for the end: it gives back what stands in something of outside the
+/// loop (`free(all[i])`), or it gives nothing back but acts (`defer config.apply(tc)`).
+fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'a>) -> bool {
+    let Some(call) = deferred.call() else { return false };
+    let outside = |e: &Expr<'a>| {
+        e.root()
+            .and_then(|r| f.scope.var(r))
+            .and_then(|v| f.scope.vars.get(v))
+            .is_some_and(|v| !body.span.contains(v.span))
+    };
+    // `all[id] = repo`: what is closed at the end is wanted in later rounds too.
+    let closed = call.fun.selector().and_then(|(x, _)| f.scope.var(x));
+    let mut kept_on = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign("=", l, r) = &s.kind
+            && let ([target], [value]) = (l.as_slice(), r.as_slice())
+        {
+            let element = matches!(target.kind, ExprKind::Index(..));
+            let appended = value.call().is_some_and(|c| {
+                c.fun.ident() == Some("append")
+                    && c.args.iter().skip(1).any(|a| closed.is_some() && f.scope.var(a) == closed)
+            });
+            kept_on |= outside(target) && (element && closed.is_some() && f.scope.var(value) == closed || appended);
+        }
+    });
+    if kept_on {
+        return true;
+    }
+    if let ExprKind::FuncLit(_) = &call.fun.kind {
+        // `defer func(i int) { files[i].Close() }(i)`.
+        let mut of_many = false;
+        crate::syntax::visit::expr(&call.fun, &mut |node| {
+            if let Node::Expr(e) = node
+                && let Some((x, "Close")) = e.call().and_then(|c| c.fun.selector())
+            {
+                of_many |= matches!(x.kind, ExprKind::Index(..)) && outside(x);
+            }
+            true
+        });
+        return of_many;
+    }
+    let name = last_name(&call.fun).to_lowercase();
+    const GIVE_BACK: &[&str] = &[
+        "close",
+        "stop",
+        "cancel",
+        "done",
+        "unlock",
+        "release",
+        "free",
+        "remove",
+        "cleanup",
+        "put",
+        "destroy",
+        "end",
+        "finish",
+        "rollback",
+        "shutdown",
+        "unsubscribe",
+        "delete",
+        "flush",
+        "sync",
+        "dispose",
+        "drop",
+        "reset",
+        "kill",
+        "unref",
+        "decref",
+        "restore",
+        "revert",
+        "print",
+        "log",
+        "leave",
+        "exit",
+        "detach",
+        "unregister",
+    ];
+    let stored = call.args.iter().any(|a| {
+        let mut kept = false;
+        crate::syntax::visit::expr(a, &mut |node| {
+            if let Node::Expr(e) = node {
+                kept |= matches!(e.kind, ExprKind::Index(..)) && outside(e);
+            }
+            true
+        });
+        kept
+    });
+    stored || call.fun.selector().is_some() && !GIVE_BACK.iter().any(|w| name.contains(w))
 }
 
 /// Whether the block of the statement leaves the function or the loop behind it.
@@ -68,6 +180,7 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
         StmtKind::Block(b) => vec![&b.stmts],
         StmtKind::Switch(sw) => sw.cases.iter().map(|c| c.body.as_slice()).collect(),
         StmtKind::Select(cases) => cases.iter().map(|c| c.body.as_slice()).collect(),
+        StmtKind::For(l) => vec![&l.body.stmts],
         StmtKind::Labeled(_, inner) => vec![std::slice::from_ref(inner)],
         _ => Vec::new(),
     };

@@ -40,6 +40,14 @@ impl Rule for DialNoTimeout {
                         format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
                     );
                     // A network that a variable names may be one that does not wait.
+                    let local = site.call.args.get(1).is_some_and(|a| {
+                        let text = case.file(f).at(a.span);
+                        text.contains("localhost") || text.contains("127.0.0.1") || text.contains("[::1]")
+                    });
+                    if local {
+                        found.level = Level::Hint;
+                        found.why = Some("the peer is this machine, which answers or refuses at once".into());
+                    }
                     if !named && matches!(site.callee, Callee::Package("net", "Dial")) {
                         found.level = Level::Hint;
                     }

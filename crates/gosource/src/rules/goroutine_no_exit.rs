@@ -37,7 +37,15 @@ impl Rule for GoroutineNoExit {
                 };
                 let Some((starter, at, start)) = by else { continue };
                 if let Some((span, what)) = endless(case, f, u.body) {
+                    let again = starts_again(case, starter, at);
                     let found = out.found(id, span, format!("this goroutine can never end: {what}"));
+                    if !again {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "as far as this package tells it is started once, and one that lives as long as the process is no leak; started for each request or object it is"
+                                .into(),
+                        );
+                    }
                     if unit == 0
                         && let Some(g) = case.pkg.funcs.get(starter)
                     {
@@ -50,6 +58,20 @@ impl Rule for GoroutineNoExit {
             }
         }
     }
+}
+
+/// Whether a start happens again and again: in a loop, for requests, or where an object is made.
+fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
+    let Some(f) = case.pkg.funcs.get(starter) else { return true };
+    if case.pkg.name == "main" && is_start(f) {
+        return false;
+    }
+    let in_loop = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)));
+    let name = f.decl.name.name;
+    let makes = f.receiver_type().is_none()
+        && ["New", "new", "Open", "Make", "make", "Create"].iter().any(|w| name.starts_with(w));
+    let unit = f.scope.unit_at(at);
+    in_loop || makes || case.calls.is_hot(case.pkg, starter, unit)
 }
 
 /// Where a function is started as a goroutine, other than once by the program's start.

@@ -78,6 +78,12 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why =
                     Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());
+            } else if is_kick(f, &l.body, *span, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the start stands under a condition and takes nothing that is the round's own: how often it comes to that is not known"
+                        .into(),
+                );
             }
         } else if handler
             && case.calls.handler_units.iter().all(|(h, w)| *h != id || *w != unit || !joined(case, f, u.body))
@@ -90,7 +96,19 @@ fn unit_of<'a>(
                 Some(_) => "each request starts goroutines, as many as it has elements",
                 None => "each request starts a goroutine that may outlive it",
             };
-            out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            // A method of what all requests share, under its lock: that lock is taken to look at what runs.
+            let of_receiver = started.call().is_some_and(|c| c.args.is_empty() && c.fun.selector().is_some());
+            let name = f.decl.name.name;
+            if super::rebuilt_per_request::is_for_operators(name)
+                || case.file(f).name.split('/').any(|part| matches!(part, "admin" | "private" | "debug"))
+            {
+                found.level = Level::Hint;
+                found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
+            } else if of_receiver && each.is_none() && locks(case, id, unit) {
+                found.level = Level::Hint;
+                found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
+            }
         } else if let Some((_, _, l)) = around.clone().next()
             && case.calls.is_hot(case.pkg, id, unit)
             && matches!(l.head, ForHead::Range { .. })
@@ -170,7 +188,14 @@ fn joined<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> bool
     each_node(body, |node| {
         if let Node::Expr(e) = node {
             joined |= e.method_call().is_some_and(|(_, name, _)| name == "Wait");
-            joined |= e.unary("<-").is_some_and(|c| !last_name(c).eq_ignore_ascii_case("done"));
+            // `<-done` of a channel made here is the goroutine's own word; that of somebody else's is not.
+            let made_here = |c: &Expr<'a>| {
+                f.scope
+                    .var(c)
+                    .and_then(|v| f.scope.vars.get(v))
+                    .is_some_and(|v| v.kind == crate::syntax::VarKind::Local)
+            };
+            joined |= e.unary("<-").is_some_and(|c| !last_name(c).eq_ignore_ascii_case("done") || made_here(c));
         }
         if let Node::Stmt(s) = node
             && let StmtKind::For(l) = &s.kind
@@ -229,9 +254,38 @@ fn at_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: S
     ticks
 }
 
+/// Whether a start stands under a condition or in a case of a select, and the goroutine takes nothing that
+/// the round made: not one for each thing that comes, but something to be done now and then.
+fn is_kick<'a>(f: &Function<'a>, body: &'a Block<'a>, start: Span, started: &'a Expr<'a>) -> bool {
+    let mut conditional = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node {
+            conditional |=
+                matches!(s.kind, StmtKind::If(_) | StmtKind::Select(_) | StmtKind::Switch(_)) && s.span.contains(start);
+        }
+    });
+    let mut own = false;
+    crate::syntax::visit::expr(started, &mut |node| {
+        if let Node::Expr(e) = node
+            && let Some(v) = f.scope.var(e).and_then(|v| f.scope.vars.get(v))
+        {
+            own |= body.span.contains(v.span) && !started.span.contains(v.span);
+        }
+        true
+    });
+    conditional && !own
+}
+
 /// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.
 fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
     started.call().is_some_and(|c| matches!(last_name(&c.fun), "Close" | "Stop" | "cancel" | "Cancel"))
+}
+
+/// Whether a unit takes a lock and lets go of it when it ends.
+fn locks(case: &Case<'_>, id: FnId, unit: usize) -> bool {
+    case.sites(id)
+        .iter()
+        .any(|s| s.unit == unit && s.how == crate::syntax::calls::How::Defer && last_name(&s.call.fun) == "Unlock")
 }
 
 fn accepts(body: &Block<'_>) -> bool {

@@ -42,6 +42,11 @@ impl Rule for LockHeldAcrossWait {
                     let key = locks.get(lock).map_or("", |l| l.key);
                     let found =
                         out.found(id, span, format!("`{key}` is held while {what}: whoever wants it waits as long"));
+                    let fits = is_short_of(case, f, unit, node);
+                    if let (true, Some(why)) = (surely, fits) {
+                        found.level = Level::Hint;
+                        found.why = Some(why.into());
+                    }
                     if !surely {
                         found.level = Level::Hint;
                         found.why =
@@ -51,6 +56,87 @@ impl Rule for LockHeldAcrossWait {
             }
         }
     }
+}
+
+/// Why a wait under a lock may be meant, or short: the function ends something, the group is the function's
+/// own, the channel was made with room.
+fn is_short_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
+    let name = f.decl.name.name.to_lowercase();
+    let ends = ["stop", "close", "shutdown", "unregister", "teardown", "terminate", "drain", "destroy"]
+        .iter()
+        .any(|w| name.starts_with(w));
+    let group = |e: &'a Expr<'a>| match case.pkg.callee(f, &e.call()?.fun) {
+        Callee::Method("sync", "WaitGroup", "Wait") => e.method_call().map(|(x, _, _)| x),
+        _ => None,
+    };
+    match node {
+        Node::Expr(e) => {
+            if let Some(waited) = group(e) {
+                let own = f
+                    .scope
+                    .var(waited)
+                    .and_then(|v| f.scope.vars.get(v))
+                    .is_some_and(|v| v.kind == VarKind::Local && v.unit == unit);
+                if own {
+                    return Some(
+                        "it waits for goroutines that it started itself; whether one of them wants the lock is not known",
+                    );
+                }
+                return ends.then_some("it ends something, and keeps others from beginning it anew meanwhile");
+            }
+            let c = e.unary("<-")?;
+            has_room(case, f, c, e.span)
+                .then_some("the channel was made here with room: what was put into it before is there at once")
+        }
+        Node::Stmt(s) => match &s.kind {
+            StmtKind::Select(cases) if ends => {
+                let bounded = cases.iter().filter_map(|c| c.comm.as_ref()).any(|c| {
+                    let text = case.file(f).at(c.span);
+                    text.contains("time.After(") || text.contains("Done()") || text.trim_end().ends_with(".C")
+                });
+                bounded.then_some("it ends something, and waits no longer than the select says")
+            }
+            StmtKind::Send(c, _) if !in_loop(f, s.span) && room_everywhere(case, c) => Some(
+                "the channel is made with room wherever the package makes it: the first that is sent does not wait",
+            ),
+            _ => None,
+        },
+    }
+}
+
+fn in_loop(f: &Function<'_>, at: Span) -> bool {
+    f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
+}
+
+/// Whether a field's channels are made with room for exactly one, all of them: then it is for one answer.
+fn room_everywhere<'a>(case: &Case<'a>, channel: &Expr<'a>) -> bool {
+    let Some((_, name)) = channel.selector() else { return false };
+    let (mut one, mut other) = (false, false);
+    for (_, g) in case.funcs() {
+        let mut look = |e: &Expr<'a>| match made(case.pkg, g, e) {
+            Some(Room::Of(1)) => one = true,
+            Some(_) => other = true,
+            None => {}
+        };
+        for u in &g.scope.units {
+            each_node(u.body, |node| match node {
+                Node::Stmt(s) => {
+                    if let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
+                        && l.len() == r.len()
+                    {
+                        l.iter().zip(r).filter(|(t, _)| last_name(t) == name).for_each(|(_, v)| look(v));
+                    }
+                }
+                Node::Expr(e) => {
+                    if let ExprKind::Composite(_, elements) = &e.kind {
+                        let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
+                        named.for_each(|(_, v)| look(v));
+                    }
+                }
+            });
+        }
+    }
+    one && !other
 }
 
 /// Sends and receives of a select with a default: they do not wait.
@@ -160,7 +246,11 @@ fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, send: 
 fn is_asked<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
     let text = case.file(f).at(channel.span);
     let body = case.file(f).at(f.decl.span);
-    let metrics = f.decl.name.name == "Collect" || f.decl.name.name == "collect";
+    let of_metrics = match case.pkg.type_of(f, channel) {
+        Type::Chan(_, of) => of.pointee().name().is_some_and(|(_, name)| name == "Metric"),
+        _ => false,
+    };
+    let metrics = of_metrics || f.decl.name.name == "Collect" || f.decl.name.name == "collect";
     body.contains(&format!("len({text})"))
         || metrics && f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
 }

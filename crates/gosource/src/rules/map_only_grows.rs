@@ -2,12 +2,12 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_tamed, same};
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_tamed, same};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, long};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function};
+use crate::syntax::{Callee, FnId, Function, VarKind};
 
 /// The rule.
 pub(super) struct MapOnlyGrows;
@@ -73,7 +73,7 @@ fn tell<'a>(
     case: &Case<'a>,
     id: FnId,
     (unit, at): (usize, Span),
-    key: &Expr<'a>,
+    expr_key: &Expr<'a>,
     place: Long<'a>,
     told: &mut Vec<(Long<'a>, usize)>,
     out: &mut Out,
@@ -97,10 +97,27 @@ fn tell<'a>(
     // fill, or whose names say that each user or request has one, are others.
     let (Long::Package(name) | Long::Field(_, name)) = place;
     let owner = if let Long::Field(of, _) = place { of } else { "" };
-    let key = case.pkg.funcs.get(id).map(|f| case.text(f, key.span)).unwrap_or_default();
-    if !(case.calls.is_hot(case.pkg, id, unit) || is_of_many(&key, name, owner)) {
+    let key = case.pkg.funcs.get(id).map(|f| case.text(f, expr_key.span)).unwrap_or_default();
+    let by_state = expr_is_state(case, id, expr_key);
+    let of_process = match place {
+        Long::Package(_) => true,
+        Long::Field(of, _) => is_of_the_process(case, of),
+    };
+    let hot = case.calls.is_hot(case.pkg, id, unit);
+    if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }
+}
+
+/// Whether a key is a number among the receiver's own fields: a position in it, and no name from outside.
+fn expr_is_state<'a>(case: &Case<'a>, id: FnId, key: &Expr<'a>) -> bool {
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let receiver = key.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v));
+    receiver.is_some_and(|v| v.kind == VarKind::Receiver)
+        && matches!(
+            case.pkg.underlying(&case.pkg.type_of(f, key)),
+            Type::Name { path: "", name: "int" | "int32" | "int64" | "uint" | "uint32" | "uint64", .. }
+        )
 }
 
 /// Whether names say that keys come without end.

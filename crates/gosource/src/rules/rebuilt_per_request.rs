@@ -153,12 +153,26 @@ fn say<'a>(
         // A list of what is shared is often the answer itself; a set or an index of it never is.
         found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
     }
+    if is_for_operators(&entry_name) || is_for_operators(&who) {
+        found.level = Level::Hint;
+        found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
+    }
     found.related.push((f.file, Span { end: at.start + 3, ..at }, "once for each element of the shared data".into()));
     if let Some((caller, call)) = from.handed
         && let Some(g) = case.pkg.funcs.get(caller)
     {
         found.related.push((g.file, call.span, "called here for each request".into()));
     }
+}
+
+/// Whether a name says that probes, monitors and people ask for it, not users.
+pub(super) fn is_for_operators(name: &str) -> bool {
+    let lower = name.rsplit('.').next().unwrap_or(name).to_lowercase();
+    const WORDS: &[&str] = &[
+        "health", "ready", "liveness", "varz", "jsz", "connz", "debug", "metric", "pprof", "admin", "stats", "monitor",
+        "diagnos", "dump", "collect", "reload",
+    ];
+    WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
 }
 
 /// Whether what is built is returned, put into something that is, or handed to what writes it.

@@ -25,13 +25,21 @@ impl Rule for ServerNoTimeout {
                 site.callee
             {
                 let text = case.text(f, site.call.fun.span);
-                out.found(
+                let found = out.found(
                     id,
                     site.expr.span,
                     format!(
                         "`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"
                     ),
                 );
+                let local = site.call.args.first().is_some_and(|a| {
+                    let text = case.file(f).at(a.span);
+                    text.starts_with("\"localhost:") || text.starts_with("\"127.0.0.1:")
+                });
+                if local {
+                    found.level = Level::Hint;
+                    found.why = Some("only this machine can reach it".into());
+                }
             }
         }
         let untimed = |e: &Expr<'_>| {

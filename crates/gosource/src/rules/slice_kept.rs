@@ -186,6 +186,16 @@ fn one<'a>(
         return;
     }
     let Some(var) = f.scope.var(root).and_then(|v| f.scope.vars.get(v)) else { return };
+    // Taken from that place before: a queue that loses its head.
+    if let Init::Value(e, 0) = var.init
+        && long(case.pkg, f, e) == Some(place)
+    {
+        return;
+    }
+    // A field that is emptied again holds it for a while.
+    if matches!(place, Long::Field(..)) && target.selector().is_some() && is_emptied(case, target, place) {
+        return;
+    }
     let large = match var.kind {
         VarKind::Param => true,
         VarKind::Receiver => false,
@@ -200,6 +210,29 @@ fn one<'a>(
         return;
     }
     say(case, id, f, part, place, out);
+}
+
+/// Whether the package gives the same field nil somewhere: what parses sets it for one message.
+fn is_emptied<'a>(case: &Case<'a>, target: &Expr<'a>, place: Long<'a>) -> bool {
+    let Some((_, field)) = target.selector() else { return false };
+    case.funcs().any(|(_, g)| {
+        let mut emptied = false;
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, r) = &s.kind
+                    && l.len() == r.len()
+                {
+                    emptied |= l.iter().zip(r).any(|(t, v)| {
+                        v.is_nil()
+                            && t.selector().is_some_and(|(_, n)| n == field)
+                            && long(case.pkg, g, t) == Some(place)
+                    });
+                }
+            });
+        }
+        emptied
+    })
 }
 
 /// `x[1:]`, `x[1:len(x)-1]`, `x[:0]`: what is cut off is as good as nothing, or all.

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::is_short_lived_type;
+use crate::meaning::lifetimes::{has_lock, is_of_the_process, is_short_lived_type};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, long};
 use crate::syntax::Function;
@@ -51,7 +51,15 @@ impl Rule for SlotsNotCleared {
                         );
                         // The slots before the front go with the array, at the next growth or when all was
                         // read.
-                        if how.starts_with("all") || how.contains("first") {
+                        let of_process = match place {
+                            Long::Package(_) => true,
+                            Long::Field(of, _) => has_lock(case.pkg, of) || is_of_the_process(case, of),
+                        };
+                        if !of_process {
+                            found.why =
+                                Some("whatever holds the array may not live long, and then it does not matter".into());
+                        }
+                        if how.starts_with("all") || how.contains("first") || !of_process {
                             found.level = Level::Hint;
                         }
                     }

@@ -78,8 +78,16 @@ fn started<'a>(
     let mut starts = starts.filter(|e| e.starts);
     let root = add.group.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
     let given = root.is_some_and(|v| matches!(v.kind, VarKind::Param | VarKind::Receiver));
+    // Counted already, by whoever started it: then what it adds comes while the group cannot be at zero.
+    let counted = calls.iter().any(|c| {
+        c.key == add.key
+            && c.site.unit == 0
+            && c.site.expr.span.start < add.site.expr.span.start
+            && (c.op == Op::Add || c.op == Op::Done && c.is_deferred())
+    });
     if add.site.unit == 0
         && off
+        && !counted
         && given
         && let Some(start) = starts.next()
     {

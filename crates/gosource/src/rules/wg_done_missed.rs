@@ -61,13 +61,29 @@ impl Rule for WgDoneMissed {
                         first.site.expr.span,
                         format!("`{}.Done` is not deferred, and {what} before it may panic", first.key),
                     );
-                    found.level = Level::Warning;
+                    found.level = if recovers(case, f, u.body) { Level::Warning } else { Level::Hint };
                     found.why = Some("a panic that somebody recovers from leaves the group waiting; one that nobody does ends the program".into());
                     found.related.push((f.file, at, "this may panic".into()));
                 }
             }
         }
     }
+}
+
+/// Whether a body defers something that may recover: a literal that does, or a function that is not seen.
+fn recovers<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>) -> bool {
+    let mut found = false;
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::Defer(e) = &s.kind else { return };
+        let local = e.call().and_then(|c| match case.pkg.callee(f, &c.fun) {
+            Callee::Local(id) => case.pkg.funcs.get(id).map(|g| case.file(g).at(g.decl.span)),
+            _ => None,
+        });
+        let text = local.unwrap_or_else(|| case.file(f).at(e.span)).to_lowercase();
+        found |= text.contains("recover") || text.contains("handlecrash") || text.contains("panic");
+    });
+    found
 }
 
 /// Whether the statement behind a call leaves the function.

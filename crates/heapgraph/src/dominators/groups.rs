@@ -105,7 +105,7 @@ impl Dominators {
         // is asked.
         let mut with_nodes = Bits::new(count);
         for (number, group) in groups.iter().enumerate() {
-            if *group != NONE && self.objects[number] > 1 {
+            if *group != NONE && self.at(number as u32).objects > 1 {
                 with_nodes.insert(*group as usize);
             }
         }

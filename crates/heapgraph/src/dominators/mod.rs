@@ -6,9 +6,6 @@ mod preorder;
 mod semi_nca;
 mod sums;
 
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge};
 use crate::layout::ObjectId;
@@ -41,8 +38,8 @@ pub struct Dominators {
     node: Vec<u32>,
     /// Number of the immediate dominator, by number: always lower.
     dominator: Vec<u32>,
-    bytes: Sums,
-    objects: Vec<u32>,
+    /// What each number retains.
+    sums: Sums,
     /// Objects that roots reach.
     live: Bits,
 }
@@ -74,8 +71,8 @@ impl Dominators {
         let Preorder { mut number, parent, crossing, left } = Preorder::of(graph, rank)?;
         let dominator = down_the_tree(&mut number, &semi_nca::immediate_dominators(parent, crossing));
         let n = dominator.len();
-        let (bytes, live) = (Sums::Eights(Vec::new()), Bits::default());
-        let mut out = Self { number, node: vec![0; n], dominator, bytes, objects: vec![0; n], live };
+        let (sums, live) = (Sums::Eights(Vec::new()), Bits::default());
+        let mut out = Self { number, node: vec![0; n], dominator, sums, live };
         for (node, number) in out.number.iter().enumerate().filter(|(_, number)| **number != NONE) {
             out.node[*number as usize] = node as u32;
         }
@@ -88,12 +85,10 @@ impl Dominators {
     fn weigh(&mut self, graph: &Graph) {
         let (layout, number) = (graph.layout(), &self.number);
         // Added to by all threads at once: sums do not depend on who comes first.
-        let bytes = Counting::new(layout, self.dominator.len());
-        let objects: Vec<AtomicU32> = std::mem::take(&mut self.objects).into_iter().map(AtomicU32::new).collect();
+        let sums = Counting::new(layout, self.dominator.len());
         let add = |live: &mut Bits, at: u32, object: u32| {
             live.insert(object as usize);
-            bytes.add(at, layout.bytes(ObjectId(object)));
-            objects[at as usize].fetch_add(1, Relaxed);
+            sums.add(at, layout.bytes(ObjectId(object)));
         };
         let number_of = |object: u32| graph.node_of(object).map(|node| number[node as usize]);
         let mut live = graph.in_runs(|run| {
@@ -113,13 +108,8 @@ impl Dominators {
         for (object, at) in graph.numbered.bits().iter().zip(&number[from..]).filter(|(_, at)| **at != NONE) {
             add(&mut all, *at, object as u32);
         }
-        self.bytes = bytes.finish();
-        self.bytes.add_up(&self.dominator);
-        self.objects = objects.into_iter().map(AtomicU32::into_inner).collect();
-        for v in (1..self.dominator.len()).rev() {
-            let above = self.dominator[v] as usize;
-            self.objects[above] += self.objects[v];
-        }
+        self.sums = sums.finish();
+        self.sums.add_up(&self.dominator);
         self.live = all;
     }
 
@@ -129,7 +119,7 @@ impl Dominators {
     }
 
     fn at(&self, number: u32) -> Retained {
-        Retained { bytes: self.bytes.get(number), objects: self.objects[number as usize] }
+        self.sums.get(number)
     }
 
     /// Number of what is reached and no folded leaf.

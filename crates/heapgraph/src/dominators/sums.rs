@@ -1,26 +1,30 @@
-//! Bytes of many nodes, in four bytes each where that is enough: slots of Go's heap are multiples of eight,
-//! so a heap below 32 GiB is counted in eights.
+//! Objects and bytes of many nodes, side by side in eight bytes where that is enough: slots of Go's heap are
+//! multiples of eight, so a heap below 32 GiB is counted in eights.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::layout::HeapLayout;
+use crate::retained::Retained;
 
-/// Bytes by number.
+/// Objects and bytes by number.
 #[derive(Clone, Debug)]
 pub(super) enum Sums {
-    /// In units of eight.
-    Eights(Vec<u32>),
+    /// Objects in the lower half, bytes in units of eight in the upper one: no sum of a half carries over.
+    Eights(Vec<u64>),
     /// As they are.
-    Bytes(Vec<u64>),
+    Bytes(Vec<u64>, Vec<u32>),
 }
 
 impl Sums {
     /// Those of one number.
-    pub(super) fn get(&self, at: u32) -> u64 {
+    pub(super) fn get(&self, at: u32) -> Retained {
         match self {
-            Self::Eights(sums) => u64::from(sums[at as usize]) * 8,
-            Self::Bytes(sums) => sums[at as usize],
+            Self::Eights(sums) => {
+                let both = sums[at as usize];
+                Retained { bytes: (both >> 32) * 8, objects: both as u32 }
+            }
+            Self::Bytes(bytes, objects) => Retained { bytes: bytes[at as usize], objects: objects[at as usize] },
         }
     }
 
@@ -28,43 +32,54 @@ impl Sums {
     pub(super) fn add_up(&mut self, above: &[u32]) {
         match self {
             Self::Eights(sums) => (1..above.len()).rev().for_each(|v| sums[above[v] as usize] += sums[v]),
-            Self::Bytes(sums) => (1..above.len()).rev().for_each(|v| sums[above[v] as usize] += sums[v]),
+            Self::Bytes(bytes, objects) => {
+                for v in (1..above.len()).rev() {
+                    bytes[above[v] as usize] += bytes[v];
+                    objects[above[v] as usize] += objects[v];
+                }
+            }
         }
     }
 }
 
 /// Sums that several threads add to at once: what they come to does not depend on who comes first.
 pub(super) enum Counting {
-    Eights(Vec<AtomicU32>),
-    Bytes(Vec<AtomicU64>),
+    Eights(Vec<AtomicU64>),
+    Bytes(Vec<AtomicU64>, Vec<AtomicU32>),
 }
 
 impl Counting {
     /// Of `n` numbers, nothing yet; what is added is objects of `layout`, each once.
     pub(super) fn new(layout: &HeapLayout, n: usize) -> Self {
         let in_eights = layout.spans().all(|(span, _)| span.slot_bytes.is_multiple_of(8));
+        let none = || (0..n).map(|_| AtomicU64::new(0)).collect();
         if in_eights && layout.total().1 / 8 <= u64::from(u32::MAX) {
-            Self::Eights((0..n).map(|_| AtomicU32::new(0)).collect())
+            Self::Eights(none())
         } else {
-            Self::Bytes((0..n).map(|_| AtomicU64::new(0)).collect())
+            Self::Bytes(none(), (0..n).map(|_| AtomicU32::new(0)).collect())
         }
     }
 
+    /// Adds an object of so many bytes.
     pub(super) fn add(&self, at: u32, bytes: u64) {
         match self {
             Self::Eights(sums) => {
-                sums[at as usize].fetch_add((bytes / 8) as u32, Relaxed);
+                sums[at as usize].fetch_add((bytes / 8) << 32 | 1, Relaxed);
             }
-            Self::Bytes(sums) => {
+            Self::Bytes(sums, objects) => {
                 sums[at as usize].fetch_add(bytes, Relaxed);
+                objects[at as usize].fetch_add(1, Relaxed);
             }
         }
     }
 
     pub(super) fn finish(self) -> Sums {
+        let plain = |sums: Vec<AtomicU64>| sums.into_iter().map(AtomicU64::into_inner).collect();
         match self {
-            Self::Eights(sums) => Sums::Eights(sums.into_iter().map(AtomicU32::into_inner).collect()),
-            Self::Bytes(sums) => Sums::Bytes(sums.into_iter().map(AtomicU64::into_inner).collect()),
+            Self::Eights(sums) => Sums::Eights(plain(sums)),
+            Self::Bytes(sums, objects) => {
+                Sums::Bytes(plain(sums), objects.into_iter().map(AtomicU32::into_inner).collect())
+            }
         }
     }
 }
@@ -86,9 +101,8 @@ mod tests {
             (0..slots).for_each(|slot| counting.add([3, 1, 2, 3][slot as usize], slot_bytes));
             let mut sums = counting.finish();
             sums.add_up(&[0, 0, 1, 0]);
-            let of = |n: u64| n * slot_bytes;
-            let there = u64::from(slots);
-            assert_eq!([0, 1, 2, 3].map(|at| sums.get(at)), [of(there), of(2), of(1), of(there - 2)]);
+            let of = |n: u32| Retained { bytes: u64::from(n) * slot_bytes, objects: n };
+            assert_eq!([0, 1, 2, 3].map(|at| sums.get(at)), [of(slots), of(2), of(1), of(slots - 2)]);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use lastgasp_diagnosis::units::{percent, seconds};
 
-use super::seen::{LEAKED, fills_files, leaks_goroutines};
+use super::seen::{LEAKED, OF_NO_CALL, fills_files, leaks_goroutines, waits_for_nobody};
 use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
@@ -13,8 +13,6 @@ use crate::order::Relation;
 
 /// From here on a capture's own verdict counts as sure.
 const SURE: f64 = 0.75;
-/// Goroutines that wait must be so many times as many as the balancer counts in flight to be of no call.
-const OF_NO_CALL: f64 = 4.0;
 /// Growth over less than this is no slow leak; over more than that it may be.
 const FAST_MS: i64 = 30_000;
 const SLOW_MS: i64 = 180_000;
@@ -255,6 +253,10 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         } else if leaked <= 0.0 {
             cause.term("of no call", -FITS / 2.0, text);
         }
+    }
+    if in_flight.is_none() && scene.part(waits_for_nobody) > 0.5 {
+        let text = "who waits was started by the program itself, and is in no server's call";
+        cause.term("of no call", FITS / 2.0, text);
     }
     match scene.relation("goroutines") {
         Relation::Before => {

@@ -7,11 +7,12 @@ use super::weights::{
     PACE, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene};
-use crate::changes::weigh;
+use crate::changes::{time, weigh};
 use crate::cohorts::Says;
 use crate::evidence::{Change, ChangeKind, Ending};
 use crate::life::Life;
 use crate::order::{Onset, Relation};
+use crate::statistics::robust::median;
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut out = vec![traffic(scene)];
@@ -181,6 +182,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
     });
     let leaked = scene.part_that_know(super::seen::leaks_goroutines);
+    let of_nobody = scene.part(super::seen::waits_for_nobody);
     let slow: Vec<&Onset> = scene
         .order
         .iter()
@@ -259,6 +261,10 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         if waits_out > 0.5 {
             cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
         }
+        if of_nobody > 0.5 {
+            let text = "who waits was started by the program itself, and is in no server's call";
+            cause.term("of no call", -FITS, text);
+        }
         if leaked > 0.5 {
             cause.term("leaked", FINDS_OTHER, "nothing can wake most of them any more: no answer would");
         }
@@ -267,10 +273,13 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
-            && scene.jump_of_the_growth().is_none();
+            && scene.jump_of_the_growth().is_none()
+            // Errors alone hold nobody; and what jumped in the heaps meanwhile is a rival (seen in lab/cluster:
+            // a canary's restart made errors, three seconds before a configuration came that no feed told of).
+            && !(scene.jumps.first().is_some_and(|j| j.lives * 2 > j.of) && is_of_errors(most.map(|(_, o)| **o)));
         let who = if name.is_empty() { "a service that it calls".to_owned() } else { name };
         cause.sentence = match most.and_then(|(_, o)| o.levels) {
-            Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("errors of ")) => {
+            Some((a, b)) if b > a && is_of_errors(most.map(|(_, o)| **o)) => {
                 format!("{who} fails ({} -> {} a second), and what fails is tried again", number(a), number(b))
             }
             Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("in-flight of ")) => {
@@ -292,6 +301,10 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         out.push(cause);
     }
     out
+}
+
+fn is_of_errors(o: Option<&Onset>) -> bool {
+    o.is_some_and(|o| o.series.starts_with("errors of "))
 }
 
 /// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's
@@ -338,7 +351,8 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         .iter()
         .filter(|l| l.of.started_unix_ms < scene.onset && l.killed().is_none())
         .filter_map(|l| l.of.limit_bytes);
-    let usual = of_service.max();
+    // The middle, and not the largest: one that was seen before its limit was set is none to go by.
+    let usual = median(&of_service.map(|b| b as f64).collect::<Vec<_>>()).map(|b| b as u64);
     let (mut lowered, mut fits_no_more, mut known) = (0_u64, 0_u64, 0_u64);
     let (mut numbers, mut began) = (None, None::<crate::evidence::UnixMs>);
     let first: Vec<&&Life<'_>> = scene.dead.iter().filter(|l| scene.kills == 0 || l.killed().is_some()).collect();
@@ -373,7 +387,10 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0 && c.from != "none")
     };
     with_change(scene, &mut cause, is_down);
-    cause.at = cause.at.or(began);
+    if let (None, Some(at)) = (cause.change, began) {
+        cause.terms.push(time(scene, &Change { at_unix_ms: at, ..Change::default() }));
+        cause.at = Some(at);
+    }
     if lowered == 0 && cause.change.is_none() {
         return None;
     }

@@ -5,6 +5,8 @@ use crate::evidence::CaptureSummary;
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
 pub(super) const LEAKED: u64 = 64;
 const LEAKED_PART: f64 = 0.5;
+/// Goroutines that wait must be so many times as many as calls in flight to be of no call.
+pub(super) const OF_NO_CALL: f64 = 4.0;
 
 /// Whether a capture's goroutines are leaked, by verdicts on each of them.
 pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
@@ -16,4 +18,11 @@ pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
 pub(super) fn fills_files(c: &CaptureSummary) -> bool {
     c.finding("others-in-group")
         .is_some_and(|f| f.title.contains("files in memory") || f.sentence.contains("files in a tmpfs"))
+}
+
+/// Whether those that wait with the growth are, most of them, in no call of a server: the program started them
+/// itself, and whoever had asked may have its answer already. (Of a slow service behind, the calls wait.)
+pub(super) fn waits_for_nobody(c: &CaptureSummary) -> bool {
+    let k = &c.calls;
+    k.waiting >= LEAKED && k.served.is_some_and(|served| served as f64 * OF_NO_CALL < k.waiting as f64)
 }

@@ -86,6 +86,10 @@ pub struct CallsSummary {
     pub total: u64,
     /// Of them those that wait for the same.
     pub waiting: u64,
+    /// Of all of them those that a server has called, so that they are calls for certain; absent where
+    /// that was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served: Option<u64>,
     /// What those wait for.
     pub waits_for: String,
     /// Bytes that each holds.

@@ -122,8 +122,8 @@ pub fn onsets(
         // and the dependency whose callers had gone was named).
         let role = &total.role;
         let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
-        let died = lives.iter().filter_map(|l| l.killed()).min().filter(|_| by_deaths);
-        out.push(of_metric(&name, &course, (begin, died), &memory, step));
+        let moments = Moments { begin, killed: lives.iter().filter_map(|l| l.killed()).min(), by_deaths };
+        out.push(of_metric(&name, &course, moments, &memory, step));
     }
     out
 }
@@ -290,10 +290,30 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
     }
 }
 
+/// What a series of the whole service is held against.
+#[derive(Clone, Copy, Debug)]
+struct Moments {
+    /// When memory first began to grow from rest.
+    begin: Option<Between>,
+    /// The first death.
+    killed: Option<UnixMs>,
+    /// Whether deaths themselves make the series rise.
+    by_deaths: bool,
+}
+
+impl Moments {
+    /// Whether a rise from one moment to the next one known came before the first death, though of nobody is
+    /// known when its memory began to grow: a consequence of deaths it is not. (Seen in lab/cluster: a caller's
+    /// timeout was cut, attempts rose from 24 to 456 a second while memory climbed, and nothing was concluded.)
+    fn is_before_deaths(self, at: UnixMs, step: i64) -> bool {
+        self.begin.is_none() && self.killed.is_some_and(|k| at.saturating_add(step.max(2 * SAME_MS)) <= k)
+    }
+}
+
 fn of_metric(
     name: &str,
     course: &Course,
-    (begin, died): (Option<Between>, Option<UnixMs>),
+    moments: Moments,
     memory: &[(usize, Between)],
     step: i64,
 ) -> Onset {
@@ -320,11 +340,13 @@ fn of_metric(
         },
         Course::Changed(shifts) => {
             // What matters is the rise nearest to memory's onset, and of those before it the last.
+            let begin = moments.begin;
+            let died = moments.killed.filter(|_| moments.by_deaths);
             let near = |s: &&crate::series::shift::Shift| begin.map_or(0, |b| s.at.abs_diff(b.middle()));
             // What had fallen back before memory began to grow is over: a rolling restart makes retries for
             // some seconds (seen in lab/cluster: they were named for the configuration that came after).
             let is_over = |s: &crate::series::shift::Shift| {
-                let until = begin.map_or(i64::MAX, |b| b.earliest);
+                let until = begin.map(|b| b.earliest).or(moments.killed).unwrap_or(i64::MAX);
                 let back = s.before + (s.after - s.before) * OVER;
                 shifts.iter().any(|later| later.at > s.at && later.at < until && later.after <= back)
             };
@@ -337,8 +359,10 @@ fn of_metric(
                     relation: Relation::Steady,
                     levels: Some((s.before, s.before)),
                     text: format!(
-                        "{name}: rose from {:.1} to {:.1} and had fallen back before memory began to grow",
-                        s.before, s.after
+                        "{name}: rose from {:.1} to {:.1} and had fallen back before {}",
+                        s.before,
+                        s.after,
+                        if begin.is_some() { "memory began to grow" } else { "the first of them was killed" }
                     ),
                     ..blank
                 };
@@ -359,7 +383,11 @@ fn of_metric(
             // The service's series is one for all instances: against the first of them it comes first or not.
             let lag = begin.map(|b| (middle.saturating_sub(b.middle()), off.saturating_add(b.off())));
             let (mut relation, ..) = lag.map_or((Relation::Unknown, 0, None), |l| relate(&[l]));
-            let with_deaths = relation == Relation::Together && died.is_some_and(|d| s.at >= d);
+            let before_deaths = moments.is_before_deaths(s.at, step);
+            if before_deaths {
+                relation = Relation::Together;
+            }
+            let with_deaths = !before_deaths && relation == Relation::Together && died.is_some_and(|d| s.at >= d);
             if with_deaths {
                 relation = Relation::After;
             }
@@ -384,7 +412,13 @@ fn of_metric(
                     "{name}: from {:.1} to {:.1}{}",
                     s.before,
                     s.after,
-                    if with_deaths { ", as the first of them died" } else { "" }
+                    if with_deaths {
+                        ", as the first of them died"
+                    } else if before_deaths {
+                        ", before the first of them was killed"
+                    } else {
+                        ""
+                    }
                 ),
                 ..blank
             }

@@ -233,6 +233,7 @@ impl World {
             calls: CallsSummary {
                 function: "main.(*Server).ugcTab".into(),
                 total: 120,
+                served: Some(120),
                 waiting: if k.waits_for.is_empty() { 0 } else { 118 },
                 waits_for: k.waits_for.into(),
                 bytes_each: Some(4_000_000),

@@ -8,6 +8,7 @@ use lastgasp_recorder::daemon::{HowItEnded, LifeNotice};
 use wildmatch::WildMatch;
 
 use super::SOURCE;
+use super::limit::Raised;
 use super::look::Look;
 use crate::changes::mapping::clean;
 use crate::config::Node;
@@ -37,6 +38,8 @@ struct Open {
     /// Whether its build was held against the one of the life before.
     compared: bool,
     gauged: bool,
+    /// A raised limit that has not stood yet.
+    raised: Raised,
     environment: Option<(String, u64)>,
     replaced: bool,
     /// Jumps that were told of: by owner, when.
@@ -100,7 +103,11 @@ impl Lives {
     pub(super) fn hear(&mut self, notice: LifeNotice, now: UnixMs) {
         match notice {
             LifeNotice::Begun(status) => self.update(&status, now),
-            LifeNotice::Ended { status, how, ago } => {
+            LifeNotice::Ended { mut status, how, ago } => {
+                // At its end the group may be gone already: the limit of its last look is then another's.
+                if let Some(open) = self.open.get(&key(&status)) {
+                    status.limit_bytes = open.life.limit_bytes.or(status.limit_bytes);
+                }
                 self.update(&status, now);
                 let ago = i64::try_from(ago.as_millis()).unwrap_or(0);
                 self.end(key(&status), now.saturating_sub(ago), ending(how));
@@ -124,9 +131,9 @@ impl Lives {
         life.last_seen_unix_ms = now;
         life.peak_bytes = life.peak_bytes.max(Some(status.usage_bytes).filter(|n| *n > 0));
         let mut told = Vec::new();
-        let limit = status.limit_bytes;
+        let (limit, since) = open.raised.settled(life.limit_bytes, status.limit_bytes, now);
         if limit != life.limit_bytes && open.written > 0 {
-            told.push(limit_change(life, life.limit_bytes, limit, now));
+            told.push(limit_change(life, life.limit_bytes, limit, since));
         }
         let is_old = now.saturating_sub(open.written) >= AGAIN_MS;
         let mut dirty = open.written == 0 || limit != life.limit_bytes || is_old;
@@ -482,10 +489,12 @@ mod tests {
         l.update(&status(1, "aaa", 100), T + 5000);
         assert_eq!(l.take().0.len(), 0);
         l.update(&status(1, "aaa", 200), T + 6000);
+        assert_eq!(l.take().1.len(), 0, "raised: it must stand");
+        l.update(&status(1, "aaa", 200), T + 11_000);
         let (generations, changes) = l.take();
         assert_eq!((generations.len(), kinds(&changes)), (1, vec![said("limit", "100", "200")]));
         let ended = LifeNotice::Ended {
-            status: Box::new(status(1, "aaa", 200)),
+            status: Box::new(status(1, "aaa", 64 << 30)),
             how: HowItEnded::OomKill,
             ago: Duration::from_secs(2),
         };
@@ -493,6 +502,7 @@ mod tests {
         let (generations, _) = l.take();
         let g = generations.last().unwrap();
         assert_eq!((g.ended_unix_ms, &g.ending, g.peak_bytes), (Some(T + 18_000), &Ending::OomKill, Some(7)));
+        assert_eq!(g.limit_bytes, Some(200), "not the machine's, whose limit is read when the group is gone");
         assert_eq!(l.open().count(), 0);
         // Written again from time to time, that it stands in the newest files.
         l.update(&status(2, "aaa", 200), T + 30_000);

@@ -6,6 +6,7 @@
 //! writes; it touches no process. The other ([`look`]) reads `/proc` and mounts, which may hang: what it does
 //! not say in time is not known.
 
+mod limit;
 mod lives;
 mod look;
 mod mounts;
