@@ -73,8 +73,8 @@ pub trait Memory {
         None
     }
 
-    /// Whether all that is asked for from now on would come too late, and fail: who reckons with what was read
-    /// in order to read more leaves that off. (`take/deadline.rs` of the recorder: a target stands still
+    /// Whether all that is asked for from now on would come too late, and fail: who reckons with what was
+    /// read in order to read more leaves that off. (`take/deadline.rs` of the recorder: a target stands still
     /// meanwhile.)
     fn is_late(&self) -> bool {
         false

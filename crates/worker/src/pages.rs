@@ -52,8 +52,8 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Notes that a page is wanted. Gives what is to be asked for with it: the pages that were wanted the last
-    /// time, if this is the first one after a while.
+    /// Notes that a page is wanted. Gives what is to be asked for with it: the pages that were wanted the
+    /// last time, if this is the first one after a while.
     pub(crate) fn wants(&mut self, page: u64, now: Instant) -> Vec<u64> {
         let is_back = self.last.is_none_or(|last| now.saturating_duration_since(last) >= AWAY);
         self.last = Some(now);

@@ -93,7 +93,7 @@ impl Collector for Goroutines {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_inferior::{Addr, Snapshot};
+    use lastgasp_inferior::{Addr, Memory, ReadCause, ReadError, Snapshot};
 
     use super::super::fixture::{FLAVOURS, Fixture};
     use super::super::runtime_variables::RuntimeVariables;
@@ -166,17 +166,18 @@ mod tests {
         assert_eq!(copy.gaps, [Gap::new("goroutines", format!("allglen says {}", u64::MAX))]);
     }
 
-    /// Memory that is late from some question on; counts what it was asked for after that.
+    /// Memory that gives nothing any more after so many questions, as at the end of a stop's time.
     struct Late<'a> {
         of: &'a Fixture,
         left: std::cell::Cell<u32>,
-        after: std::cell::Cell<u32>,
     }
 
-    impl lastgasp_inferior::Memory for Late<'_> {
-        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), lastgasp_inferior::ReadError> {
-            let count = if self.left.get() == 0 { &self.after } else { &self.left };
-            count.set(if self.left.get() == 0 { count.get() + 1 } else { count.get() - 1 });
+    impl Memory for Late<'_> {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            if self.is_late() {
+                return Err(ReadError { addr, len: buf.len(), cause: ReadCause::TooLate });
+            }
+            self.left.set(self.left.get() - 1);
             self.of.read(addr, buf)
         }
 
@@ -185,35 +186,41 @@ mod tests {
         }
     }
 
-    /// However far it is when the time is over, hardly anything is asked for any more, and what is not there
-    /// is said.
+    /// Whenever the time is over, what is not there is said, and who would only sort and choose leaves off.
     #[test]
     fn who_has_no_time_leaves_off_at_once() {
         let f = Fixture::many(3000);
         let plan = f.plan();
-        let mut said = std::collections::BTreeSet::new();
-        for left in [1, 3, 4, 40, 2000, 4000, u32::MAX] {
-            let late = Late { of: &f, left: left.into(), after: 0.into() };
+        let copy = |left: u32| {
+            let late = Late { of: &f, left: left.into() };
             let source = CopySource { mem: &late, ..f.source(&plan) };
-            let mut copy = Evidence { snapshot: Snapshot::with_budget(64 << 20, 1 << 14), gaps: Vec::new() };
+            let snapshot = Snapshot::with_untouched_budget(64 << 20, 1 << 14);
+            let mut copy = Evidence { snapshot, gaps: Vec::new() };
             list::copy(&[&Goroutines], &source, &mut copy.snapshot, &mut copy.gaps);
-            let whys: Vec<String> = copy.gaps.iter().map(|gap| gap.why.clone()).collect();
-            assert_eq!(whys.is_empty(), left == u32::MAX, "{left}: {whys:?}");
-            said.extend(whys);
+            (copy.gaps, left - late.left.get())
+        };
+        let (gaps, all) = copy(u32::MAX);
+        assert_eq!(gaps, []);
+        let mut said = std::collections::BTreeSet::new();
+        for left in (0..all).step_by(6) {
+            let (gaps, _) = copy(left);
+            assert!(!gaps.is_empty(), "{left} of {all}");
+            said.extend(gaps.into_iter().map(|gap| gap.why));
         }
-        let no_time: Vec<_> = said.iter().filter(|why| why.contains("no time")).collect();
-        assert_eq!(no_time, ["there was no time for any of them", "there was no time for their stacks"]);
+        for what in ["any of them", "their stacks"] {
+            assert!(said.contains(&format!("there was no time for {what}")), "{said:?}");
+        }
     }
 
     #[test]
     fn an_absent_goroutine_is_counted_and_the_others_are_there() {
         let mut f = Fixture::whole(FLAVOURS[0]);
         let array = f.process.at.allgptr;
-        let array = lastgasp_inferior::Memory::ptr(&f.process, array).unwrap();
+        let array = Memory::ptr(&f.process, array).unwrap();
         f.process.overwrite(array.plus(8), 0x5000);
         let copy = f.copied(&[&RuntimeVariables, &Goroutines]);
         assert_eq!(copy.gaps, [Gap::new("goroutines", "1 pieces could not be read")]);
         let first = f.goroutine(0);
-        assert!(lastgasp_inferior::Memory::u64(&copy.snapshot, Addr(first.0)).is_ok());
+        assert!(Memory::u64(&copy.snapshot, Addr(first.0)).is_ok());
     }
 }

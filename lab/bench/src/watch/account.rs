@@ -31,7 +31,8 @@ pub(super) fn cpu(pid: i32) -> Duration {
 /// The same of children that a process had and has waited for; in hundredths of a second.
 pub(super) fn cpu_of_ended_children(pid: i32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // `cutime` and `cstime`, the 16th and 17th: the name, which may hold anything, ends with the last bracket.
+    // `cutime` and `cstime`, the 16th and 17th: the name, which may hold anything, ends with the last
+    // bracket.
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = after.split_whitespace().skip(13).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
