@@ -377,8 +377,8 @@ fn a_canary_is_not_blamed_for_deaths_of_the_old_version_in_the_same_moment() {
     assert!(i.kind != CauseKind::Release && release.confidence < 0.1, "{}", terms(&i));
 }
 
-/// One canary of four dies: too few for a test, and not nothing. A harmless list that is published two seconds
-/// after it had begun to leak, with as many elements as its heap then has, is not the cause
+/// One canary of four dies: too few for a test, and not nothing. A harmless list that is published two
+/// seconds after it had begun to leak, with as many elements as its heap then has, is not the cause
 /// (`canary-goroutines`).
 #[test]
 fn a_list_that_is_read_while_a_canary_leaks_is_not_its_cause() {

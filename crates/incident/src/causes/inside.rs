@@ -179,8 +179,8 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("goroutines", FINDS_OTHER, "goroutines that nothing will wake hold it");
     }
     let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
-    // Named after who allocates it, it is not sure: who stores it may be another function, on no stack any more
-    // (seen in lab/cluster: `keepHead` keeps three bytes of what its caller had allocated).
+    // Named after who allocates it, it is not sure: who stores it may be another function, on no stack any
+    // more (seen in lab/cluster: `keepHead` keeps three bytes of what its caller had allocated).
     cause.decisive = keeper.is_some()
         && !at_once
         && scene.jump_of_the_growth().is_none()

@@ -274,8 +274,9 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
             && scene.jump_of_the_growth().is_none()
-            // Errors alone hold nobody; and what jumped in the heaps meanwhile is a rival (seen in lab/cluster:
-            // a canary's restart made errors, three seconds before a configuration came that no feed told of).
+            // Errors alone hold nobody; and what jumped in the heaps meanwhile is a rival (seen in
+            // lab/cluster: a canary's restart made errors, three seconds before a configuration came that no
+            // feed told of).
             && !(scene.jumps.first().is_some_and(|j| j.lives * 2 > j.of) && is_of_errors(most.map(|(_, o)| **o)));
         let who = if name.is_empty() { "a service that it calls".to_owned() } else { name };
         cause.sentence = match most.and_then(|(_, o)| o.levels) {

@@ -163,8 +163,9 @@ fn of_few(label: &Label, version_of: &str) -> f64 {
 }
 
 /// Whether processes of other versions died too: no code kills where it does not run. Of one that dies later
-/// the load of those that died first may be the cause. (Seen in lab/cluster: a service behind became slow, and
-/// a canary one second later was blamed for three deaths of the old version in the same fifth of a second.)
+/// the load of those that died first may be the cause. (Seen in lab/cluster: a service behind became slow,
+/// and a canary one second later was blamed for three deaths of the old version in the same fifth of a
+/// second.)
 fn others_die_too(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) -> bool {
     let killed = |is_it: bool| {
         let of = scene.dead.iter().filter(move |l| {
@@ -235,7 +236,8 @@ fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cau
         cause.term("before and after", DOES_NOT / 2.0, text);
     }
     let growth = scene.best.and_then(|c| c.window).map_or(0, |w| w.end_unix_ms.saturating_sub(w.onset_unix_ms));
-    // It had been at rest for long; or, all at once whatever their age, it was not: then something came to all.
+    // It had been at rest for long; or, all at once whatever their age, it was not: then something came to
+    // all.
     let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
     let long = took > growth.saturating_mul(LIVED) && (at_once || took > 3_600_000);
     if scene.onset_is_known && growth > 0 && long {

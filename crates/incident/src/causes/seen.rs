@@ -20,8 +20,9 @@ pub(super) fn fills_files(c: &CaptureSummary) -> bool {
         .is_some_and(|f| f.title.contains("files in memory") || f.sentence.contains("files in a tmpfs"))
 }
 
-/// Whether those that wait with the growth are, most of them, in no call of a server: the program started them
-/// itself, and whoever had asked may have its answer already. (Of a slow service behind, the calls wait.)
+/// Whether those that wait with the growth are, most of them, in no call of a server: the program started
+/// them itself, and whoever had asked may have its answer already. (Of a slow service behind, the calls
+/// wait.)
 pub(super) fn waits_for_nobody(c: &CaptureSummary) -> bool {
     let k = &c.calls;
     k.waiting >= LEAKED && k.served.is_some_and(|served| served as f64 * OF_NO_CALL < k.waiting as f64)

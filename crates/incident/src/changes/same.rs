@@ -19,9 +19,9 @@ pub(crate) fn is_version(a: &str, b: &str) -> bool {
 }
 
 /// What its processes show of a release that somebody told of under a name that binaries do not have: Go
-/// stamps `v0.0.0-20261118120640-83ed15b58ef4` where no tag fits the module's path (a tag `v3.1.0` of a module
-/// without `/v3`, a branch's head), or a bare commit; pipelines say `3.1.0`. (Seen in lab/cluster: one release
-/// stood as two rivals, and each had half the confidence.)
+/// stamps `v0.0.0-20261118120640-83ed15b58ef4` where no tag fits the module's path (a tag `v3.1.0` of a
+/// module without `/v3`, a branch's head), or a bare commit; pipelines say `3.1.0`. (Seen in lab/cluster: one
+/// release stood as two rivals, and each had half the confidence.)
 fn is_seen_of_told(seen: &Change, told: &Change) -> bool {
     /// From the word to the first process of it.
     const STARTED_MS: i64 = 2 * 60_000;

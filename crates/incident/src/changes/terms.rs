@@ -33,8 +33,8 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
         return Term { name: "time", log_odds, text: format!("{by} after {what}: no cause of it") };
     }
     // After it, by no more than clocks differ by: then its time says nothing for it, and the less if somebody
-    // had died already. (Seen in lab/cluster: a harmless list that was published two seconds after a canary had
-    // begun to leak was taken for the cause.)
+    // had died already. (Seen in lab/cluster: a harmless list that was published two seconds after a canary
+    // had begun to leak was taken for the cause.)
     if before < 0 {
         let (after, what, log_odds) = if change.at_unix_ms > scene.between.0 {
             (scene.between.0, "the first of them was killed", EARLY_IN_IT)

@@ -303,8 +303,9 @@ struct Moments {
 
 impl Moments {
     /// Whether a rise from one moment to the next one known came before the first death, though of nobody is
-    /// known when its memory began to grow: a consequence of deaths it is not. (Seen in lab/cluster: a caller's
-    /// timeout was cut, attempts rose from 24 to 456 a second while memory climbed, and nothing was concluded.)
+    /// known when its memory began to grow: a consequence of deaths it is not. (Seen in lab/cluster: a
+    /// caller's timeout was cut, attempts rose from 24 to 456 a second while memory climbed, and nothing was
+    /// concluded.)
     fn is_before_deaths(self, at: UnixMs, step: i64) -> bool {
         self.begin.is_none() && self.killed.is_some_and(|k| at.saturating_add(step.max(2 * SAME_MS)) <= k)
     }

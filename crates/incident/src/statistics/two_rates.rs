@@ -1,5 +1,5 @@
-//! Whether two groups die at two rates or at one: the Bayes factor, which says little of few and much of many,
-//! where a test would only say "not yet".
+//! Whether two groups die at two rates or at one: the Bayes factor, which says little of few and much of
+//! many, where a test would only say "not yet".
 
 use super::normal::ln_choose;
 
