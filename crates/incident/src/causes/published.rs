@@ -1,12 +1,12 @@
 //! Configurations and published data: by feeds, and by what jumped in the heaps, which needs none.
 
-use lastgasp_diagnosis::units::{bytes, count, seconds};
+use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 
 use super::filled::{Filled, copies_text, largest_were_not_known};
 use super::names::{census_key, hot_name};
 use super::weights::{
-    BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, LIVED_WITH_IT,
-    NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
+    ANOTHER_STORY, BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE,
+    LIVED_WITH_IT, NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::weigh;
@@ -17,6 +17,8 @@ use crate::jump::{Jump, is_near};
 /// From a publication to the look that sees it: a service asks for its configuration now and then, and looks
 /// are minutes apart where all is calm.
 const SLACK_MS: i64 = 120_000;
+/// Part of the growth below which a collection has nothing to do with it.
+const UNRELATED: f64 = 0.05;
 /// Changes that are weighed, those nearest to the onset.
 const MAX: usize = 64;
 
@@ -39,8 +41,9 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         let mut cause = Cause::new(Kind::Config, change.key.clone(), BASE_CHANGE);
         weigh(scene, change, &mut cause);
         let match_of = jump.map_or(Match::No, |j| of_jump(scene, j, Some(change), &mut cause));
-        let explains = match_of != Match::No;
-        let filled = Filled::of(scene, change).filter(|_| !explains && scene.before_onset(change.at_unix_ms) >= -2_000);
+        let explains = matches!(match_of, Match::Yes | Match::Nearly);
+        let filled = Filled::of(scene, change)
+            .filter(|_| match_of == Match::No && scene.before_onset(change.at_unix_ms) >= -2_000);
         if let Some(f) = &filled {
             cause.terms.retain(|t| t.name != "size");
             let n = count(change.elements.unwrap_or(0));
@@ -67,10 +70,13 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         } else if jump.is_none() {
             cause.term("in the heaps", 0.0, "unknown: no heap's collections were looked at before it grew");
         }
-        told |= match_of == Match::Yes;
+        told |= matches!(match_of, Match::Yes | Match::Read);
         let lived_with = super::lived_with::part(scene, change).filter(|(part, _)| *part > 0.0);
         if let Some((part, text)) = &lived_with {
             cause.term("lived with it", LIVED_WITH_IT * part, text.clone());
+        }
+        if super::seen::others_fill_the_group(scene) {
+            cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
         }
         let by_itself = lived_with.is_none_or(|(part, _)| part < 0.5);
         cause.at = Some(change.at_unix_ms);
@@ -140,6 +146,8 @@ enum Match {
     Yes,
     /// About as many elements, and nothing else in common.
     Nearly,
+    /// It is what jumped, and that has nothing to do with the growth.
+    Read,
     No,
 }
 
@@ -196,6 +204,19 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
         return Match::No;
     }
     let part = j.of_growth;
+    // Of no word of the hot code, and next to nothing of the growth, in heaps that were looked through: it was
+    // read. (Seen in lab/cluster: 60,000 elements came in the second in which a neighbour filled the node.)
+    let unrelated = change.is_some_and(|c| super::key_overlap(&super::key_words(&c.key), &scene.code_words) <= 0.0)
+        && part < UNRELATED
+        && j.best.capture.heap.reachable_bytes.is_some();
+    if unrelated {
+        cause.terms.retain(|t| t.name != "size");
+        let n = count(j.after);
+        cause.term("size", WAS_READ, format!("{n} elements published, as many in the heap"));
+        let text = format!("{}; that is {} of the growth", in_heaps(scene, j), percent(part));
+        cause.term("in the heaps", DOES_NOT_FILL, text);
+        return Match::Read;
+    }
     let base = match (nearly, part >= 0.3) {
         (true, _) => JUMP / 2.0,
         (false, true) => JUMP_IS_THE_GROWTH,

@@ -138,8 +138,7 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
     if let Some(o) = other {
         cause.term("series", ANOTHER_STORY, o.text.clone());
     }
-    let (sure, others) = scene.verdict("others-in-group");
-    if others > 0.5 && sure >= 0.6 && scene.part_of_lives(super::seen::fills_files) <= 0.5 {
+    if super::seen::others_fill_the_group(scene) {
         cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
     }
     if let Some(j) = jump {

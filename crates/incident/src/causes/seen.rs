@@ -1,5 +1,6 @@
 //! What a capture by itself shows, as causes from inside and from outside ask for it.
 
+use super::Scene;
 use crate::evidence::CaptureSummary;
 
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
@@ -26,4 +27,10 @@ pub(super) fn fills_files(c: &CaptureSummary) -> bool {
 pub(super) fn waits_for_nobody(c: &CaptureSummary) -> bool {
     let k = &c.calls;
     k.waiting >= LEAKED && k.served.is_some_and(|served| served as f64 * OF_NO_CALL < k.waiting as f64)
+}
+
+/// Whether captures say that others fill the group, and not the service itself with files in memory.
+pub(super) fn others_fill_the_group(scene: &Scene<'_>) -> bool {
+    let (sure, others) = scene.verdict("others-in-group");
+    others > 0.5 && sure >= 0.6 && scene.part_of_lives(fills_files) <= 0.5
 }

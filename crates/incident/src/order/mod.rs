@@ -382,8 +382,10 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
             if before_deaths {
                 relation = Relation::Together;
             }
-            let with_deaths = !before_deaths && relation == Relation::Together && died.is_some_and(|d| s.at >= d);
-            if with_deaths {
+            let at_deaths = died.is_some_and(|d| s.at >= d);
+            let with_deaths = at_deaths && !before_deaths && (relation == Relation::Together || begin.is_none());
+            // Of a process that was never at rest: not after memory, whose onset is not known.
+            if with_deaths && begin.is_some() {
                 relation = Relation::After;
             }
             let agree = lags.iter().filter(|(l, o)| match relation {
