@@ -180,7 +180,7 @@ fn others_die_too(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) -> boo
     let soon = soon.saturating_add(soon.saturating_sub(scene.onset).clamp(1000, 60_000) / 2);
     let n = count(others.len() as u64);
     if *first <= soon {
-        let text = format!("{n} processes of other versions were killed as well, the first of them no later");
+        let text = format!("{n} processes of other versions were killed as well, about when the first of its own was");
         cause.term("others die too", OTHERS_DIE_TOO, text);
     } else {
         let later = seconds(first.saturating_sub(scene.between.0) as f64 / 1e3);
@@ -194,7 +194,8 @@ fn others_die_too(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) -> boo
 /// run it.
 fn others_live_on(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) {
     let is_of = |l: &&&crate::life::Life<'_>| is_version(version_of, &version(&l.of)) && l.of.started_unix_ms > 0;
-    let ages = scene.dead.iter().filter(|l| is_of(l)).filter_map(|l| l.killed().map(|k| k - l.of.started_unix_ms));
+    let ages =
+        scene.dead.iter().filter(|l| is_of(l)).filter_map(|l| Some(l.killed()?.saturating_sub(l.of.started_unix_ms)));
     let Some(oldest) = ages.max() else { return };
     let alive = scene.all.iter().filter(is_of).filter(|l| {
         let until = l.of.ended_unix_ms.unwrap_or(scene.between.1);
