@@ -19,8 +19,9 @@ fn main() -> ExitCode {
             return if e.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    // Not a worker: before glibc gives the end of a thread's heap back it reads a file of /proc once, which its
-    // filter ends it for (seen: graphs of the dead without census and copies; test `go1_26_with_the_graph`).
+    // Not a worker: before glibc gives the end of a thread's heap back it reads a file of /proc once, which
+    // its filter ends it for (seen: graphs of the dead without census and copies; test
+    // `go1_26_with_the_graph`).
     if !matches!(cli.command, args::Command::Worker) {
         keep_few_heaps();
     }

@@ -204,8 +204,9 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
         return Match::No;
     }
     let part = j.of_growth;
-    // Of no word of the hot code, and next to nothing of the growth, in heaps that were looked through: it was
-    // read. (Seen in lab/cluster: 60,000 elements came in the second in which a neighbour filled the node.)
+    // Of no word of the hot code, and next to nothing of the growth, in heaps that were looked through: it
+    // was read. (Seen in lab/cluster: 60,000 elements came in the second in which a neighbour filled the
+    // node.)
     let unrelated = change.is_some_and(|c| super::key_overlap(&super::key_words(&c.key), &scene.code_words) <= 0.0)
         && part < UNRELATED
         && j.best.capture.heap.reachable_bytes.is_some();
