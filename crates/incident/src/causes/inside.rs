@@ -3,7 +3,7 @@
 
 use lastgasp_diagnosis::units::{percent, seconds};
 
-use super::seen::{LEAKED, OF_NO_CALL, fills_files, leaks_goroutines, waits_for_nobody};
+use super::seen::{LEAKED, OF_NO_CALL, WAITS_FOR_NOBODY, fills_files, leaks_goroutines, waits_for_nobody};
 use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
@@ -255,8 +255,7 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
         }
     }
     if in_flight.is_none() && scene.part(waits_for_nobody) > 0.5 {
-        let text = "who waits was started by the program itself, and is in no server's call";
-        cause.term("of no call", FITS / 2.0, text);
+        cause.term("of no call", FITS / 2.0, WAITS_FOR_NOBODY);
     }
     match scene.relation("goroutines") {
         Relation::Before => {

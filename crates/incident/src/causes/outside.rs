@@ -262,8 +262,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
         }
         if of_nobody > 0.5 {
-            let text = "who waits was started by the program itself, and is in no server's call";
-            cause.term("of no call", -FITS, text);
+            cause.term("of no call", -FITS, super::seen::WAITS_FOR_NOBODY);
         }
         if leaked > 0.5 {
             cause.term("leaked", FINDS_OTHER, "nothing can wake most of them any more: no answer would");

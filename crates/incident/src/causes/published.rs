@@ -5,8 +5,8 @@ use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use super::filled::{Filled, copies_text, largest_were_not_known};
 use super::names::{census_key, hot_name};
 use super::weights::{
-    ANOTHER_STORY, BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE,
-    LIVED_WITH_IT, NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
+    BASE_CHANGE, DOES_NOT_FILL, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, LIVED_WITH_IT,
+    NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::weigh;
@@ -75,9 +75,7 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         if let Some((part, text)) = &lived_with {
             cause.term("lived with it", LIVED_WITH_IT * part, text.clone());
         }
-        if super::seen::others_fill_the_group(scene) {
-            cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
-        }
+        super::seen::against_others_in_the_group(scene, &mut cause);
         let by_itself = lived_with.is_none_or(|(part, _)| part < 0.5);
         cause.at = Some(change.at_unix_ms);
         cause.change = Some(*index);
@@ -160,9 +158,9 @@ fn is_exactly(a: u64, b: u64) -> bool {
 fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mut Cause) -> Match {
     // A change with another number of elements, or of another time, is not what jumped: what the heaps say is
     // then no evidence for it.
+    let named = change.is_some_and(|c| super::key_overlap(&super::key_words(&c.key), &scene.code_words) > 0.0);
     let (mut is_it, mut nearly) = (true, false);
     if let Some(c) = change {
-        let named = super::key_overlap(&super::key_words(&c.key), &scene.code_words) > 0.0;
         if let Some(n) = c.elements.filter(|n| *n > 0) {
             let same = is_near(n, j.after);
             is_it &= same;
@@ -207,9 +205,7 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
     // Of no word of the hot code, and next to nothing of the growth, in heaps that were looked through: it
     // was read. (Seen in lab/cluster: 60,000 elements came in the second in which a neighbour filled the
     // node.)
-    let unrelated = change.is_some_and(|c| super::key_overlap(&super::key_words(&c.key), &scene.code_words) <= 0.0)
-        && part < UNRELATED
-        && j.best.capture.heap.reachable_bytes.is_some();
+    let unrelated = change.is_some() && !named && part < UNRELATED && j.best.capture.heap.reachable_bytes.is_some();
     if unrelated {
         cause.terms.retain(|t| t.name != "size");
         let n = count(j.after);

@@ -138,9 +138,7 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
     if let Some(o) = other {
         cause.term("series", ANOTHER_STORY, o.text.clone());
     }
-    if super::seen::others_fill_the_group(scene) {
-        cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
-    }
+    super::seen::against_others_in_the_group(scene, cause);
     if let Some(j) = jump {
         let text = format!("what fills the memory came with {}, and not with a version", j.best.collection.owner);
         cause.term("in the heaps", JUMP_AGAINST_OTHERS, text);

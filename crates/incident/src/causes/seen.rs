@@ -1,6 +1,7 @@
 //! What a capture by itself shows, as causes from inside and from outside ask for it.
 
-use super::Scene;
+use super::weights::ANOTHER_STORY;
+use super::{Cause, Scene};
 use crate::evidence::CaptureSummary;
 
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
@@ -8,6 +9,8 @@ pub(super) const LEAKED: u64 = 64;
 const LEAKED_PART: f64 = 0.5;
 /// Goroutines that wait must be so many times as many as calls in flight to be of no call.
 pub(super) const OF_NO_CALL: f64 = 4.0;
+/// What [`waits_for_nobody`] says.
+pub(super) const WAITS_FOR_NOBODY: &str = "who waits was started by the program itself, and is in no server's call";
 
 /// Whether a capture's goroutines are leaked, by verdicts on each of them.
 pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
@@ -29,8 +32,11 @@ pub(super) fn waits_for_nobody(c: &CaptureSummary) -> bool {
     k.waiting >= LEAKED && k.served.is_some_and(|served| served as f64 * OF_NO_CALL < k.waiting as f64)
 }
 
-/// Whether captures say that others fill the group, and not the service itself with files in memory.
-pub(super) fn others_fill_the_group(scene: &Scene<'_>) -> bool {
+/// Adds what speaks against a change of this service: captures say that others fill the group, and not the
+/// service itself with files in memory.
+pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) {
     let (sure, others) = scene.verdict("others-in-group");
-    others > 0.5 && sure >= 0.6 && scene.part_of_lives(fills_files) <= 0.5
+    if others > 0.5 && sure >= 0.6 && scene.part_of_lives(fills_files) <= 0.5 {
+        cause.term("captures", ANOTHER_STORY * 2.0, "others fill the group, and not this service");
+    }
 }
