@@ -391,7 +391,10 @@ impl<'a> HeapCause<'a> {
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
-            Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
+            Mechanism::StaysAlive => {
+                let waiting = self.rival_waiting(facts, window);
+                [garbage, self.rival_calls(), self.rival_start(facts, window)].into_iter().chain(waiting).collect()
+            }
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         };
         // Whatever the heap did: others under the same limit may have done it.
@@ -510,6 +513,22 @@ impl<'a> HeapCause<'a> {
         };
         let few = variable.or(few);
         Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
+    }
+
+    /// Goroutines elsewhere that came with the growth and wait, where the references name no holder: how many
+    /// objects each has is told by samples, so that no number of them rules it out (seen: 2.9 and 3.2 for
+    /// each in two runs of one program; `lab/deaths`, waitgroup).
+    fn rival_waiting(&self, facts: &Facts, window: &Window) -> Option<Rival> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let pile = waiting_pile(facts, window)?;
+        let waiting = pile.waiting.as_ref().map(|w| w.count).filter(|n| *n >= MANY)?;
+        let came = pile.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
+        let enough = culprit.growth.objects as f64 >= waiting as f64 * MIN_OBJECTS;
+        let holder = self.reach.as_ref().and_then(|r| r.holder.as_ref());
+        (came && enough && culprit.growth.bytes / waiting >= MIN_HELD).then(|| {
+            let tell = format!("{} wait in {}: who holds the objects", count(waiting), pile.of.function);
+            Rival::tested("goroutines that wait, and hold it", holder.map(HeldBy::text), tell)
+        })
     }
 
     /// A program that loads what it needs keeps all of it, and would stop.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use lastgasp_goruntime::layout::Sudog;
 use lastgasp_goruntime::{Gap, HeapObjects, Near, PointerMap, PointerReader, PointerVisitor, Runtime};
 use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
@@ -69,8 +70,9 @@ impl Edges {
                 goroutines,
                 layout: &layout,
                 watched: &watched,
-                sudog: (rt.layout.sudog.g, rt.layout.sudog.sizeof),
+                sudog: &rt.layout.sudog,
                 may_be_sudog: false,
+                is_sudog: false,
                 writer,
                 id: None,
                 of: None,
@@ -136,10 +138,11 @@ struct Visitor<'a> {
     goroutines: &'a Places,
     layout: &'a HeapLayout,
     watched: &'a Watched,
-    /// Of a `sudog` where its goroutine stands, and its size.
-    sudog: (u64, u64),
+    sudog: &'a Sudog,
     /// Whether the object has the size of one.
     may_be_sudog: bool,
+    /// Whether it is one.
+    is_sudog: bool,
     writer: EdgeWriter<'a>,
     /// The object that is read, if its pointers are edges.
     id: Option<ObjectId>,
@@ -153,6 +156,16 @@ struct Visitor<'a> {
     own: Own,
 }
 
+impl Visitor<'_> {
+    /// Whether a word of a `sudog` is what its goroutine waits for: that one's stack leads there as well, and
+    /// is who holds it. Else the runtime's table of semaphores would share with each goroutine what it waits
+    /// with, and nobody would be its holder (seen: 870 goroutines that waited for `WaitGroup`s of their own,
+    /// with 257 MB that "one function allocated, and stay alive": `lab/deaths`, waitgroup).
+    fn is_of_its_wait(&self, offset: u64) -> bool {
+        offset == self.sudog.elem || offset == self.sudog.c
+    }
+}
+
 impl PointerVisitor for Visitor<'_> {
     fn object(&mut self, span: usize, slot: u32, _: u32) {
         let place = self.places.get(span).copied().flatten();
@@ -160,7 +173,8 @@ impl PointerVisitor for Visitor<'_> {
         let start = self.objects.spans().get(span).map(|s| s.start.plus(s.elem_size * u64::from(slot)));
         self.of = start.and_then(|start| self.goroutines.get(&start)).copied();
         let bytes = self.objects.spans().get(span).map_or(0, |s| s.elem_size);
-        self.may_be_sudog = (self.sudog.1..self.sudog.1 + SUDOG_ROOM).contains(&bytes);
+        self.may_be_sudog = (self.sudog.sizeof..self.sudog.sizeof + SUDOG_ROOM).contains(&bytes);
+        self.is_sudog = false;
         (self.last, self.is_garbage) = (None, self.objects.is_garbage(span, slot));
         if let Some(id) = self.id.filter(|_| self.of.is_none()) {
             self.writer.object(id);
@@ -175,12 +189,17 @@ impl PointerVisitor for Visitor<'_> {
         match (self.of, self.id) {
             (Some(goid), _) => self.own.of_goroutines.push((goid, to)),
             (None, Some(id)) => {
+                // No program of Go has a pointer to a `g`, and of the runtime's own only these at that place,
+                // their first.
+                if self.may_be_sudog && offset == self.sudog.g && self.goroutines.contains_key(&to) {
+                    self.is_sudog = true;
+                    self.own.sudogs.push(id);
+                }
+                if self.is_sudog && self.is_of_its_wait(offset) {
+                    return;
+                }
                 if self.writer.pointer(to.0).is_some_and(|target| self.watched.has(target)) {
                     self.own.pointed.add((id, offset), to);
-                }
-                // No program of Go has a pointer to a `g`, and of the runtime's own only these at that place.
-                if self.may_be_sudog && offset == self.sudog.0 && self.goroutines.contains_key(&to) {
-                    self.own.sudogs.push(id);
                 }
             }
             (None, None) => {}

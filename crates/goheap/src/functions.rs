@@ -22,6 +22,14 @@ pub(crate) fn is_standard(function: &str, module: &str) -> bool {
     !is_of_program(function, module) && !is_of_module(function)
 }
 
+/// Whether a function is of the operation by which a goroutine waits.
+pub(crate) fn is_of_waiting(function: &str) -> bool {
+    ["runtime.", "internal/runtime/", "internal/sync.", "sync.(*Mutex).", "sync.(*RWMutex).", "sync.(*WaitGroup)."]
+        .iter()
+        .chain(&["sync.(*Cond).", "sync.runtime_", "internal/poll.runtime_"])
+        .any(|own| function.starts_with(own))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

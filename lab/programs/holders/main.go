@@ -10,11 +10,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 const (
 	entries    = 5000
 	workers    = 64
+	waiters    = 16
 	bufferSize = 100000
 	discarded  = 1000
 )
@@ -68,6 +70,23 @@ func holdBuffer(ready *sync.WaitGroup) {
 	runtime.KeepAlive(shared)
 }
 
+// report is waited for by its builder, whom a part of it has forgotten.
+type report struct {
+	rows []byte
+	wait sync.WaitGroup
+}
+
+// waitForReport holds a report for whose WaitGroup it waits: so the runtime's table of semaphores leads to it too.
+//
+//go:noinline
+func waitForReport(ready *sync.WaitGroup) {
+	r := &report{rows: make([]byte, bufferSize)}
+	r.wait.Add(1)
+	ready.Done()
+	r.wait.Wait()
+	runtime.KeepAlive(r)
+}
+
 //go:noinline
 func discard() {
 	for i := 0; i < discarded; i++ {
@@ -91,11 +110,15 @@ func overwrite(n int) int {
 func main() {
 	fill()
 	var ready sync.WaitGroup
-	ready.Add(workers)
+	ready.Add(workers + waiters)
 	for i := 0; i < workers; i++ {
 		go holdBuffer(&ready)
 	}
+	for i := 0; i < waiters; i++ {
+		go waitForReport(&ready)
+	}
 	ready.Wait()
+	time.Sleep(100 * time.Millisecond)
 	overwrite(100)
 	runtime.GC()
 	runtime.GC()
@@ -112,6 +135,8 @@ func main() {
 		"records":         300,
 		"workers":         workers,
 		"buffer_bytes":    workers * 106496,
+		"waiters":         waiters,
+		"report_bytes":    waiters * 106496,
 		"discarded_bytes": discarded * 4096,
 	})
 	if err != nil {

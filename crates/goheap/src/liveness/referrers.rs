@@ -10,6 +10,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use super::reckoned::Liveness;
+use crate::functions::is_of_waiting;
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
 use crate::watched::{Owns, is_tiny, may_own, reaches};
@@ -229,14 +230,6 @@ impl Heap<'_> {
 
 /// What such an object is called.
 const CONTEXT: &str = "context.cancelCtx";
-
-/// Whether a frame is of the operation by which a goroutine waits.
-fn is_of_waiting(function: &str) -> bool {
-    ["runtime.", "internal/runtime/", "internal/sync.", "sync.(*Mutex).", "sync.(*RWMutex).", "sync.(*WaitGroup)."]
-        .iter()
-        .chain(&["sync.(*Cond).", "sync.runtime_", "internal/poll.runtime_"])
-        .any(|own| function.starts_with(own))
-}
 
 #[cfg(test)]
 mod tests {

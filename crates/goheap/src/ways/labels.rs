@@ -9,6 +9,7 @@ use lastgasp_heapgraph::{Holder, ObjectId, RootId};
 use lastgasp_inferior::{Addr, BlockCache, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::functions::is_of_waiting;
 use crate::heap::Heap;
 use crate::roots::RootName;
 use crate::types::ObjectType;
@@ -168,7 +169,9 @@ impl<'h, 'a> Labels<'h, 'a> {
             .frames
             .entry(pc)
             .or_insert_with(|| state.symbols.innermost(pc).map_or_else(String::new, |frame| frame.function));
-        let known = function.is_empty() || self.heap.root_name(Holder::Root(root)).is_some_and(|r| r.name == *function);
+        // The frame by which it waits says nothing of whose it is.
+        let silent = function.is_empty() || is_of_waiting(function);
+        let known = silent || self.heap.root_name(Holder::Root(root)).is_some_and(|r| r.name == *function);
         (!known).then(|| format!("[frame {function}]"))
     }
 
