@@ -10,6 +10,7 @@ use crate::large_objects::HugeObjects;
 use crate::owner::frame;
 use crate::partition::Partition;
 use crate::reachability::{HeldBy, Reachability};
+use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::{rest_of_a_start, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
@@ -72,6 +73,8 @@ pub(crate) struct HeapCause<'a> {
     pub(crate) collector: Collector,
     /// What the growth is made of.
     pub(crate) parts: Partition,
+    /// What of the way to the culprit is a recursion, if no variable holds the growth.
+    pub(crate) recursion: Option<Recursion<'a>>,
     /// What the heap's graph says of it, where there is one.
     pub(crate) reach: Option<Reachability<'a>>,
 }
@@ -93,6 +96,7 @@ impl<'a> HeapCause<'a> {
             linked: true,
             collector,
             parts,
+            recursion: None,
             reach: Reachability::of(facts.graph.as_ref(), parts.heap),
         };
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
@@ -111,6 +115,8 @@ impl<'a> HeapCause<'a> {
             return None;
         }
         it.mechanism = it.choose(facts, window);
+        let held_otherwise = it.mechanism != Mechanism::StaysAlive || it.reach.is_some_and(|r| r.variable().is_some());
+        it.recursion = culprit.filter(|_| !held_otherwise).and_then(|c| Recursion::on_the_way_to(facts, c));
         it.rivals = it.rivals_of(facts, window);
         Some(it)
     }

@@ -78,6 +78,8 @@ pub fn join(captures: &[CaptureOf<'_>]) -> Option<Facts> {
         take(Figure::Resident, i);
         resident(&mut facts, capture, gauges.is_some_and(|(by, _)| by == i));
     }
+    // The dead are in no group: what was charged to it is of the last look at who lived.
+    facts.charge = from.all().rev().find_map(|(_, f)| f.charge);
     if let Some((i, capture)) = from.newest(Figure::Neighbours) {
         take(Figure::Neighbours, i);
         facts.neighbours.clone_from(&capture.neighbours);
@@ -159,7 +161,7 @@ fn has(facts: &Facts, figure: Figure) -> bool {
 
 /// One look at the kernel's counters, and the gauges that go with it.
 fn resident(facts: &mut Facts, of: &Facts, gauges_are_its: bool) {
-    (facts.rss, facts.residency, facts.charge) = (of.rss, of.residency, of.charge.or(facts.charge));
+    (facts.rss, facts.residency) = (of.rss, of.residency);
     if let Some(residency) = facts.residency.as_mut().filter(|r| r.as_of_ms == 0) {
         residency.as_of_ms = of.capture.t_ms;
     }
@@ -470,6 +472,18 @@ mod tests {
         let resident = (facts.residency.unwrap().as_of_ms, facts.rss.unwrap().rss, facts.gc.heap_in_use);
         assert_eq!(resident, (69_700, 480 * MB, 470 * MB));
         assert_eq!(facts.gauges_at_rss.unwrap().heap_in_use, 460 * MB, "the gauges of that moment");
+    }
+
+    /// Files in memory were "others, who were not seen": the capture after the kill knows no charge, and it is
+    /// the one that knows what was resident (`lab/deaths`, memfd-spool).
+    #[test]
+    fn the_charge_is_of_the_last_look_at_the_living() {
+        use crate::facts::Charge;
+        let charged = |shmem| Some(Charge { usage: 500 * MB, shmem, ..Charge::default() });
+        let (mut first, mut second, mut dead) = (before(), before(), after());
+        (first.charge, second.charge) = (charged(MB), charged(400 * MB));
+        dead.residency = Some(Residency::default());
+        assert_eq!(join(&named(&[first, second, dead])).unwrap().charge, charged(400 * MB));
     }
 
     /// Many died at once: of the last one the profile alone, or nothing, was copied.

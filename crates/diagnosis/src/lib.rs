@@ -45,6 +45,7 @@ mod owner;
 mod partition;
 mod pprof_view;
 mod reachability;
+mod recursion;
 mod rival;
 mod rule_info;
 mod ruled_out;

@@ -74,6 +74,13 @@ pub(crate) mod goroutine_growth {
 }
 
 pub(crate) mod heap_growth {
+    /// Times that a function stands in the recorded stack of a site, where a recursion keeps what each level
+    /// allocates. Chosen: Go records 32 frames up to 1.22, 128 from then on, and several functions may call
+    /// each other in turn.
+    pub(crate) const MIN_TIMES: u64 = 8;
+    /// Bytes of the stack of a goroutine that is inside of such a recursion. Chosen: who walks a tree stands
+    /// as deep as that is high.
+    pub(crate) const MIN_STACK: u64 = 128 << 10;
     /// What others in the group hold, as part of the growth, from which on it may be theirs. Chosen.
     pub(crate) const NEIGHBOURS: f64 = 0.25;
     /// Share of the growth from which on one function is named. Chosen: no other can then have as much.

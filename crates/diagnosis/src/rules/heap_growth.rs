@@ -73,6 +73,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
             "every call builds its own copy of something large, and waits with it"
         }
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
+        Mechanism::StaysAlive if heap.recursion.is_some() => "a recursion keeps what each level of it allocates",
         Mechanism::StaysAlive if heap.may_be_its_start() => {
             "it grew from its start on: it is still loading, or it leaks"
         }
@@ -127,6 +128,9 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
         let marks = plural(heap.collector.marks as u64, "collection");
         out += &format!(": {marks} ran meanwhile and found it alive");
     }
+    if let Some(recursion) = &heap.recursion {
+        out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));
+    }
     out.push('.');
     out
 }
@@ -159,6 +163,14 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &Heap
     )));
     if let Some(f) = &c.caller {
         out.push(exact(format!("called from {}", place(f))));
+    }
+    if let Some(r) = &heap.recursion {
+        out.push(exact(format!(
+            "{} stands {} times in the recorded part of the stack; the goroutine's own takes {}",
+            r.of.function,
+            count(r.times),
+            bytes(r.stack_bytes)
+        )));
     }
     if let Some(through) = &c.through {
         out.push(exact(format!("it allocates through {through}")));
@@ -212,6 +224,10 @@ fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
                 "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
             ),
         },
+        Mechanism::StaysAlive if let Some(recursion) = &heap.recursion => format!(
+            "Bound how deep {} may go: a check for cycles, a limit on its input; or hand one buffer down to all levels in place of a copy for each.",
+            recursion.of.function
+        ),
         Mechanism::StaysAlive if heap.may_be_its_start() => format!(
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),

@@ -4,6 +4,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::graph_certainty::rival_of_dead_variables;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::reachability::{HeldBy, Reachability};
@@ -87,6 +88,10 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     if holder.is_none() {
         rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
     }
+    // What stands in dead words of a stack is garbage, and the frame that it is said to be in another's (seen:
+    // `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
+    let holding = holder.filter(|held| held.root().kind == "goroutine").map_or(0, |held| held.root().goroutines);
+    rivals.extend(facts.graph.as_ref().and_then(|g| rival_of_dead_variables(g, holding)));
     let held_in_place = heap.calls.as_ref().filter(|_| heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some()));
     let subject = match (held_in_place, holder, first) {
         (Some(calls), ..) => Subject::site(calls.of),

@@ -66,7 +66,10 @@ fn find<'v>(
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: cause.map_or_else(|| the_cure(facts, w, waiting, at, !holders.is_empty()), |g| g.cure.clone()),
+        // Who waits in a library never wrote the select that it is in.
+        cure: cause
+            .filter(|_| library_wait(facts, waiting.group).is_none())
+            .map_or_else(|| the_cure(facts, w, waiting, at, !holders.is_empty()), |g| g.cure.clone()),
         site,
         do_now: do_now(calls, waiting, at),
     })
