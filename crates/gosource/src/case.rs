@@ -1,5 +1,9 @@
 //! What rules look at, and what is told of its meaning: one package with its calls.
 
+use std::cell::OnceCell;
+
+use crate::meaning::places::Long;
+use crate::meaning::tamed::Tamed;
 use crate::syntax::ast::Span;
 use crate::syntax::calls::{Calls, Site};
 use crate::syntax::{FnId, Function, Package, ParsedFile};
@@ -10,9 +14,21 @@ pub(crate) struct Case<'a> {
     pub(crate) pkg: &'a Package<'a>,
     /// Calls and heat.
     pub(crate) calls: &'a Calls<'a>,
+    /// What makes containers small again; made when it is asked for first.
+    tamed: OnceCell<Tamed<'a>>,
 }
 
 impl<'a> Case<'a> {
+    /// A package that rules are to look at.
+    pub(crate) fn new(pkg: &'a Package<'a>, calls: &'a Calls<'a>) -> Self {
+        Self { pkg, calls, tamed: OnceCell::new() }
+    }
+
+    /// Whether something in the package makes a container small again, or bounds it.
+    pub(crate) fn is_tamed(&self, place: Long<'a>) -> bool {
+        self.tamed.get_or_init(|| Tamed::new(self.pkg)).has(place)
+    }
+
     /// Functions whose paths and names can be relied on, with their numbers.
     pub(crate) fn funcs(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>)> + use<'a> {
         self.pkg.funcs.iter().enumerate().filter(|(_, f)| !f.decl.broken && f.decl.body.is_some())

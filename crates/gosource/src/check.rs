@@ -12,7 +12,7 @@ use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, re
 use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
 use crate::syntax::calls::Calls;
-use crate::syntax::{GoParser, NotParsed, Package, ParsedFile};
+use crate::syntax::{Function, GoParser, NotParsed, Package, ParsedFile};
 
 /// Stack of a worker: syntax is walked by recursion, as deep as it is nested at most.
 const STACK: usize = 64 << 20;
@@ -71,7 +71,7 @@ pub fn check_text(name: &str, text: &str, go_minor: Option<u32>) -> Checked {
     let pkg = Package::new(package, package, go_minor, &files);
     let calls = Calls::new(&pkg);
     let mut gaps = Vec::new();
-    run(&Case { pkg: &pkg, calls: &calls }, &mut gaps, &mut out);
+    run(&Case::new(&pkg, &calls), &mut gaps, &mut out);
     out.gaps.append(&mut gaps);
     sort(&mut out.findings);
     out
@@ -115,7 +115,7 @@ fn each_package(
         }
         let pkg = Package::new(&files.import_path, &files.name, files.go_minor(), &parsed_files);
         let calls = Calls::new(&pkg);
-        look(&Case { pkg: &pkg, calls: &calls }, &mut gaps, &mut out);
+        look(&Case::new(&pkg, &calls), &mut gaps, &mut out);
         out.gaps.append(&mut gaps);
         out
     };
@@ -175,12 +175,14 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 out.suppressed += 1;
                 continue;
             }
+            let report_function = report.func.and_then(|id| case.pkg.funcs.get(id));
             let mut finding = finding(case, entry, report);
-            if waits_at_a_prompt(entry.info.code) && is_command_line(file) {
+            if let Some(why) = at_a_prompt(entry.info.code).filter(|_| is_command_line(case.pkg, file)) {
                 finding.level = finding.level.min(Level::Hint);
-                finding.why += "; a person who waits at the command line can end it";
+                finding.why += why;
             }
-            if supports_tests(&finding.place.file) || is_test_package(case.pkg) {
+            let receiver = report_function.and_then(Function::receiver_type);
+            if supports_tests(&finding.place.file) || is_test_package(case.pkg) || receiver.is_some_and(stands_in) {
                 finding.level = finding.level.min(Level::Hint);
             }
             // The same place by the same rule is told once.
@@ -199,17 +201,49 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
     }
 }
 
-/// Rules about waits that somebody at a command line ends by hand.
-fn waits_at_a_prompt(code: &str) -> bool {
-    matches!(code, "client-no-timeout" | "dial-no-timeout" | "request-no-context" | "context-not-handed-on")
+/// Why what a rule finds matters little in a command that somebody runs and that ends: waits are ended by
+/// hand, and what stays open is closed with the process.
+fn at_a_prompt(code: &str) -> Option<&'static str> {
+    match code {
+        "client-no-timeout" | "dial-no-timeout" | "request-no-context" | "context-not-handed-on" => {
+            Some("; a person who waits at the command line can end it")
+        }
+        "body-not-closed" | "file-not-closed" => {
+            Some("; the code is of commands: one that ends soon closes what it has open")
+        }
+        _ => None,
+    }
 }
 
-/// Whether a file is the code of commands: it imports what parses their flags, and serves nothing.
-fn is_command_line(file: &ParsedFile<'_>) -> bool {
+/// Whether a file is the code of commands: it imports what parses their flags, or another of its package does,
+/// and none of them serves anything. A package `main` may be a daemon beside: there each file is asked itself.
+fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool {
     let commands = ["github.com/spf13/cobra", "github.com/alecthomas/kong", "gopkg.in/alecthomas/kingpin.v2"];
-    let parses =
-        file.ast.imports.iter().any(|i| commands.contains(&i.path) || i.path.starts_with("github.com/urfave/cli"));
-    parses && !file.text.contains("ListenAndServe") && !file.text.contains(".Serve(")
+    let parses = |file: &ParsedFile<'_>| {
+        file.ast.imports.iter().any(|i| commands.contains(&i.path) || i.path.starts_with("github.com/urfave/cli"))
+    };
+    let serves = |file: &ParsedFile<'_>| file.text.contains("ListenAndServe") || file.text.contains(".Serve(");
+    let here = |f: &&ParsedFile<'_>| pkg.name != "main" || f.name == file.name;
+    pkg.files.iter().filter(here).any(parses) && !pkg.files.iter().any(serves)
+}
+
+/// Whether a name, of a type or of a file, says that it stands in for something in tests: a word of it is
+/// `fake`, `mock` or `test`.
+fn stands_in(name: &str) -> bool {
+    let mut words: Vec<String> = Vec::new();
+    let chars: Vec<char> = name.chars().collect();
+    for (n, c) in chars.iter().enumerate() {
+        let before = n.checked_sub(1).and_then(|b| chars.get(b));
+        let after_upper = before.is_some_and(|b| b.is_uppercase());
+        let last_of_acronym = after_upper && chars.get(n + 1).is_some_and(|a| a.is_lowercase());
+        if !c.is_alphanumeric() || words.is_empty() || c.is_uppercase() && (!after_upper || last_of_acronym) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.iter().any(|w| matches!(w.as_str(), "fake" | "fakes" | "mock" | "mocks" | "test"))
 }
 
 /// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
@@ -224,13 +258,16 @@ fn is_test_package(pkg: &Package<'_>) -> bool {
         })
 }
 
-/// Whether a file stands in a folder of what tests use: it ends with them, and its findings are hints.
+/// Whether a file stands in a folder of what tests use, or is named after that: it ends with them, and its
+/// findings are hints.
 fn supports_tests(file: &str) -> bool {
-    let mut folders = file.rsplit('/').skip(1);
-    folders.any(|f| {
-        matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "mock" | "mocks")
-            || f.ends_with("test") && f.len() > 4
-    })
+    let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let used = folders.split('/').any(|f| {
+        matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests")
+            || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+            || stands_in(f)
+    });
+    used || stands_in(name.trim_end_matches(".go"))
 }
 
 fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
@@ -267,4 +304,21 @@ fn fnv(texts: &[&str]) -> u64 {
         }
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{stands_in, supports_tests};
+
+    #[test]
+    fn names_of_what_stands_in_for_something_in_tests() {
+        for name in ["fakeFS", "MockStore", "proxyGRPCTestServer", "TestTransport", "test_helpers", "user_mock"] {
+            assert!(stands_in(name), "{name}");
+        }
+        for name in ["attestor", "Latest", "contestServer", "fakery", "Testament", "server", "protest"] {
+            assert!(!stands_in(name), "{name}");
+        }
+        assert!(supports_tests("internal/tools/test_helpers.go") && supports_tests("test/client/client.go"));
+        assert!(!supports_tests("internal/latest/server.go") && !supports_tests("main.go"));
+    }
 }

@@ -1,6 +1,6 @@
 //! What lives longer than a call: package variables, and what a method's receiver holds.
 
-use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, Type};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{FnId, Function, Package, VarKind};
 
@@ -9,49 +9,6 @@ use crate::case::Case;
 
 /// Calls that are followed to whoever has the receiver.
 const MAX_CALLS: u32 = 6;
-
-/// Whether something in the package makes a container small again or bounds it: assigns it anew, deletes from
-/// it, clears it, cuts it, or compares its length. The kind of container does not matter here.
-pub(crate) fn is_tamed<'a>(case: &Case<'a>, long: Long<'a>) -> bool {
-    case.pkg.funcs.iter().any(|f| {
-        let Some(body) = &f.decl.body else { return false };
-        let is = |e: &Expr<'a>| same(case.pkg, f, e, long);
-        let mut tamed = false;
-        visit::block(body, &mut |node| {
-            match node {
-                Node::Stmt(s) => tamed |= tames(case, f, s, &is),
-                Node::Expr(e) => tamed |= tames_by_call(e, &is),
-            }
-            !tamed
-        });
-        tamed
-    })
-}
-
-fn tames<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> bool {
-    match &s.kind {
-        StmtKind::Assign("=", l, r) => l.iter().enumerate().any(|(i, target)| {
-            if !is(target) {
-                return false;
-            }
-            let value = if l.len() == r.len() { r.get(i) } else { None };
-            match value.map(|v| &v.kind) {
-                // Growing is not taming; making it first is neither, in a function that makes things.
-                Some(ExprKind::Call(call)) => match call.fun.ident() {
-                    Some("append") => {
-                        // `append(x[:0], ...)`, `append(x[:i], x[i+1:]...)`, and from something else.
-                        !call.args.first().is_some_and(is)
-                    }
-                    Some("make") => !is_maker(f) && !guarded_by_nil(case, f, s),
-                    _ => true,
-                },
-                Some(ExprKind::Composite(..)) => !is_maker(f) && !guarded_by_nil(case, f, s),
-                _ => true,
-            }
-        }),
-        _ => false,
-    }
-}
 
 /// Functions that make a thing, once for each.
 pub(crate) fn is_maker(f: &Function<'_>) -> bool {
@@ -73,41 +30,6 @@ pub(crate) fn is_maker(f: &Function<'_>) -> bool {
         ]
         .iter()
         .any(|p| name.starts_with(p))
-}
-
-/// `if m == nil { m = make(...) }`: the text before says so.
-fn guarded_by_nil<'a>(case: &Case<'a>, f: &Function<'a>, s: &Stmt<'a>) -> bool {
-    let text = case.file(f).text;
-    let at = s.span.start as usize;
-    let before = text.get(at.saturating_sub(120)..at).or_else(|| text.get(..at)).unwrap_or_default();
-    let lines: Vec<&str> = before.lines().rev().take(2).collect();
-    lines.iter().any(|l| l.contains("== nil"))
-}
-
-fn tames_by_call<'a>(e: &'a Expr<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> bool {
-    match &e.kind {
-        ExprKind::Call(call) => {
-            let name = super::channels::last_name(&call.fun);
-            match name {
-                "delete" | "clear" => call.args.first().is_some_and(is),
-                "DeleteFunc" | "Delete" | "Clip" | "Compact" | "Grow" => call.args.iter().any(is),
-                _ => false,
-            }
-        }
-        // `len(x) > max`: a bound, or a reason to do something about it. `len(x) == 0` is neither.
-        ExprKind::Binary(op @ (">" | ">=" | "<" | "<=" | "==" | "!="), operands) => {
-            let zero = operands.iter().any(|o| matches!(o.kind, ExprKind::Lit(_, "0")));
-            !(zero || *op == "!=" )
-                && operands.iter().any(|o| {
-                    o.call().is_some_and(|c| matches!(c.fun.ident(), Some("len" | "cap")) && c.args.first().is_some_and(is))
-                })
-                // `i < len(x)` is the head of a loop over it.
-                && !operands.iter().any(|o| o.ident().is_some_and(|n| n.len() == 1))
-        }
-        // Handed out by address: whoever has it may do anything.
-        ExprKind::Unary("&", x) => is(x),
-        _ => false,
-    }
 }
 
 /// Whether an expression is that very place, not something in it.

@@ -11,3 +11,4 @@ pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod resources;
 pub(crate) mod shared;
+pub(crate) mod tamed;

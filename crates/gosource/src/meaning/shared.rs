@@ -1,6 +1,7 @@
 //! What requests share: package variables, what a server's methods are called on, and what comes out of
 //! those.
 
+use super::loops::Length;
 use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Heat;
@@ -236,6 +237,26 @@ pub(crate) fn under_once(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usiz
         at = u.parent;
     }
     false
+}
+
+/// Whether a unit runs for requests, or for what comes without end: not just on one of several goroutines that
+/// a loop over what there is starts.
+pub(crate) fn by_requests(case: &Case<'_>, id: FnId, unit: usize) -> bool {
+    if case.calls.handles(case.pkg, id, unit) {
+        return true;
+    }
+    let Some((root, _)) = case.calls.entry(case.pkg, id) else { return false };
+    if case.calls.hot.get(&root) != Some(&Heat::Many) {
+        return true;
+    }
+    let starts = case.calls.to.get(&root).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n));
+    starts.filter(|e| e.starts && e.in_loop).any(|e| {
+        let Some(f) = case.pkg.funcs.get(e.caller) else { return true };
+        let loops = f.scope.units.iter().flat_map(|u| super::loops::loops_in(u.body));
+        loops.into_iter().any(|(_, _, l)| {
+            l.body.span.contains(e.call.span) && !matches!(super::loops::length(case.pkg, f, l), Length::Counted)
+        })
+    })
 }
 
 /// Whether a type is a container whose length its text does not tell: a slice, a map, or nothing known.

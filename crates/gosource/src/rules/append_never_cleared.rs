@@ -2,10 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_tamed, same};
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::places::{Long, long};
-use crate::meaning::shared::under_once;
+use crate::meaning::shared::{by_requests, under_once};
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
@@ -47,7 +47,7 @@ impl Rule for AppendNeverCleared {
                         || constant
                         || is_short(case, target, f)
                         || !grows_on(case, id, f, unit, (place, value))
-                        || is_tamed(case, place)
+                        || case.is_tamed(place)
                     {
                         return;
                     }
@@ -61,7 +61,7 @@ impl Rule for AppendNeverCleared {
                     );
                     // A part of what is being put together, or a set: who calls this how often only others
                     // know.
-                    let hot = case.calls.is_hot(case.pkg, id, unit);
+                    let hot = by_requests(case, id, unit);
                     let once = case.file(f).at(f.decl.span).contains("slices.Contains(");
                     let owned = match place {
                         Long::Package(_) => hot || looped(case, f, s.span),

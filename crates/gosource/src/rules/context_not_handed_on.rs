@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::syntax::ast::{Expr, Type};
+use crate::syntax::ast::{Expr, Span, Type};
 use crate::syntax::calls::{How, Site};
 
 use crate::syntax::{Callee, FnId, Function, Init, Role, Var};
@@ -171,9 +171,39 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     }
     let called = case.text(f, outer.call.fun.span);
     let what = case.text(f, site.expr.span);
-    out.found(
+    let found = out.found(
         id,
         site.expr.span,
         format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
     );
+    if is_explained(case.file(f).text, site.expr.span) {
+        found.level = Level::Hint;
+        found.why = Some("the comment above it speaks of the context: it may well be meant".into());
+    } else if of_context && ends_elsewhere(case, id, f, outer) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "what ends the new context is kept by another function than this one: its work may be meant to go on"
+                .into(),
+        );
+    }
+}
+
+/// Whether the comment right above a line names contexts.
+fn is_explained(text: &str, at: Span) -> bool {
+    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
+    // The last is the line itself, as far as the expression.
+    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
+    above.take(8).any(|l| {
+        let lower = l.to_lowercase();
+        lower.contains("context") || lower.contains("ctx")
+    })
+}
+
+/// Whether the `cancel` that a call of `context.With...` gives is used in literals alone, or not by name: whoever
+/// runs those ends it.
+fn ends_elsewhere<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, made: &Site<'a>) -> bool {
+    let ends = |v: &Var<'a>| matches!(v.init, Init::Value(e, 1) if e.span == made.expr.span);
+    let Some(cancel) = f.scope.vars.iter().position(ends) else { return false };
+    let called_in = |unit: usize| case.sites(id).iter().any(|s| s.unit == unit && s.callee == Callee::Variable(cancel));
+    !called_in(made.unit) && f.scope.vars.get(cancel).is_some_and(|v| !v.captured_by.is_empty())
 }

@@ -60,18 +60,51 @@ impl Rule for GoroutineNoExit {
     }
 }
 
-/// Whether a start happens again and again: in a loop, for requests, or where an object is made.
+/// Calls that are followed from a start to the start of the program.
+const MAX_CALLERS: u32 = 6;
+
+/// Whether a start happens again and again: in a loop, for requests, or where an object is made of which there
+/// are many.
 fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
     let Some(f) = case.pkg.funcs.get(starter) else { return true };
     if case.pkg.name == "main" && is_start(f) {
         return false;
     }
     let in_loop = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)));
+    if in_loop {
+        return true;
+    }
     let name = f.decl.name.name;
     let makes = f.receiver_type().is_none()
         && ["New", "new", "Open", "Make", "make", "Create"].iter().any(|w| name.starts_with(w));
     let unit = f.scope.unit_at(at);
-    in_loop || makes || case.calls.is_hot(case.pkg, starter, unit)
+    case.calls.is_hot(case.pkg, starter, unit) || makes && !makes_one(case, starter, f)
+}
+
+/// Whether a maker makes one thing for the process: all calls of it that the package has lead back to the
+/// start of the program without a loop; or, where only others call it, what it makes is named as what serves.
+fn makes_one(case: &Case<'_>, id: FnId, f: &Function<'_>) -> bool {
+    let called = case.calls.to.get(&id).is_some_and(|c| !c.is_empty());
+    if called {
+        return runs_once(case, id, MAX_CALLERS);
+    }
+    // Of stores, pools and limiters a process may have one for each of many.
+    const ONE: &[&str] = &["server", "service", "manager", "daemon", "app", "application", "controller", "gateway"];
+    f.decl.sig.results.first().is_some_and(|r| match r.ty.pointee().name() {
+        Some(("", of)) => ONE.iter().any(|w| of.to_lowercase().ends_with(w)),
+        _ => false,
+    })
+}
+
+/// Whether all calls of a function lead back to the start of the program, none of them in a loop.
+fn runs_once(case: &Case<'_>, id: FnId, steps: u32) -> bool {
+    let Some(steps) = steps.checked_sub(1) else { return false };
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some()
+        && edges.all(|e| {
+            let caller = case.pkg.funcs.get(e.caller);
+            !e.in_loop && e.caller != id && (caller.is_some_and(is_start) || runs_once(case, e.caller, steps))
+        })
 }
 
 /// Where a function is started as a goroutine, other than once by the program's start.

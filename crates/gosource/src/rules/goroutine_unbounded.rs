@@ -4,9 +4,11 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, is_clock, length, loops_in};
-use crate::syntax::ast::{Block, Expr, ForHead, Span, StmtKind, Type};
+use crate::meaning::shared::by_requests;
+use crate::syntax::ast::{Block, Expr, For, ForHead, Span, StmtKind, Type};
+use crate::syntax::calls::Site;
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function};
+use crate::syntax::{Callee, FnId, Function, Role};
 
 /// The rule.
 pub(super) struct GoroutineUnbounded;
@@ -58,6 +60,7 @@ fn unit_of<'a>(
         let head = Span { end: span.start + 2, ..*span };
         if let Some((_, _, l)) = endless {
             if is_bounded(case, f, &l.body, started)
+                || is_joined_by_another(case, f, l)
                 || runs_once(&l.body, *span)
                 || is_one_of_a_kind(started)
                 || at_ticks(case, f, &l.body, *span)
@@ -108,6 +111,11 @@ fn unit_of<'a>(
             } else if of_receiver && each.is_none() && locks(case, id, unit) {
                 found.level = Level::Hint;
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
+            } else if let Some(taker) = handed_over(case, id, f, unit) {
+                found.level = Level::Hint;
+                found.why = Some(format!(
+                    "the function around it is handed to `{taker}`, which may run it later, and once: the request itself starts nothing"
+                ));
             }
         } else if let Some((_, _, l)) = around.clone().next()
             && case.calls.is_hot(case.pkg, id, unit)
@@ -115,11 +123,20 @@ fn unit_of<'a>(
             && !is_bounded(case, f, &l.body, started)
             && !joined(case, f, u.body)
         {
-            out.found(
+            let requests = by_requests(case, id, unit);
+            let who = if requests { "requests" } else { "several goroutines" };
+            let found = out.found(
                 id,
                 head,
-                "requests reach this loop, which starts a goroutine for each element and waits for none",
+                format!("{who} reach this loop, which starts a goroutine for each element and waits for none"),
             );
+            if !requests {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "a loop over what there is starts these goroutines, no request: how often they come here is not known"
+                        .into(),
+                );
+            }
         }
     }
 }
@@ -180,6 +197,62 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
     // `if active >= max { continue }` before the start.
     let text = case.file(f).at(body.span).to_lowercase();
     bounded || ["max", "limit", "inflight", "sema"].iter().any(|w| text.contains(w))
+}
+
+/// Whether the round waits for a word that a goroutine of it gives after a group's `Wait`: `go func() { wg.Wait();
+/// exit <- cmd.Wait() }()`, and then `<-exit` in the round.
+fn is_joined_by_another<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>) -> bool {
+    let mut words: Vec<&'a str> = Vec::new();
+    let inside = f.scope.units.iter().filter(|u| u.role == Role::Go && l.body.span.contains(u.span));
+    for u in inside {
+        let mut waits = false;
+        each_node(u.body, |node| match node {
+            Node::Expr(e) => {
+                if let Some(call) = e.call() {
+                    waits |= matches!(case.pkg.callee(f, &call.fun), Callee::Method("sync", "WaitGroup", "Wait"))
+                        || e.method_call().is_some_and(|(x, name, args)| {
+                            name == "Wait" && args.args.is_empty() && last_name(x).to_lowercase().ends_with("wg")
+                        });
+                    if let (true, "close", Some(c)) = (waits, last_name(&call.fun), call.args.first()) {
+                        words.push(last_name(c));
+                    }
+                }
+            }
+            Node::Stmt(s) => {
+                if let (true, StmtKind::Send(c, _)) = (waits, &s.kind) {
+                    words.push(last_name(c));
+                }
+            }
+        });
+    }
+    let mut received = false;
+    each_node(&l.body, |node| {
+        if let Node::Expr(e) = node {
+            received |= e.unary("<-").is_some_and(|c| words.contains(&last_name(c)));
+        }
+    });
+    received
+}
+
+/// What a unit, or one around it within a handler, is handed to that keeps it for later: `p.OnClose(func() {
+/// ... })`.
+fn handed_over<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize) -> Option<String> {
+    const KEEPS: &[&str] = &["On", "Add", "Set", "Register", "Subscribe", "After", "Cleanup", "Notify"];
+    let mut at = Some(unit);
+    while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
+        let takes = |s: &&Site<'a>| {
+            let name = last_name(&s.call.fun);
+            s.call.args.iter().any(|a| a.span == u.span) && KEEPS.iter().any(|w| name.starts_with(w))
+        };
+        if u.role == Role::Argument
+            && !crate::syntax::calls::is_handler(u.sig)
+            && let Some(site) = case.sites(id).iter().find(takes)
+        {
+            return Some(case.text(f, site.call.fun.span));
+        }
+        at = u.parent;
+    }
+    None
 }
 
 /// Whether a body waits for what it started: a group's Wait, or a receive outside of the literals.

@@ -2,13 +2,13 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::channels::{Room, last_name, made};
+use crate::meaning::channels::{Room, last_name, local_room, made};
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
-use crate::syntax::calls::How;
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
 /// The rule.
 pub(super) struct LockHeldAcrossWait;
@@ -42,7 +42,12 @@ impl Rule for LockHeldAcrossWait {
                     let key = locks.get(lock).map_or("", |l| l.key);
                     let found =
                         out.found(id, span, format!("`{key}` is held while {what}: whoever wants it waits as long"));
-                    let fits = is_short_of(case, f, unit, node);
+                    let own = locks.get(lock).is_some_and(|l| is_of_this_call(case, f, l.key));
+                    let fits = if own {
+                        Some("the lock is the call's own: who waits for it is a goroutine that the call started")
+                    } else {
+                        is_short_of(case, id, f, unit, node)
+                    };
                     if let (true, Some(why)) = (surely, fits) {
                         found.level = Level::Hint;
                         found.why = Some(why.into());
@@ -59,8 +64,14 @@ impl Rule for LockHeldAcrossWait {
 }
 
 /// Why a wait under a lock may be meant, or short: the function ends something, the group is the function's
-/// own, the channel was made with room.
-fn is_short_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
+/// own, the channel was made with room, a deadline stands on the connection.
+fn is_short_of<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    unit: usize,
+    node: Node<'a, 'a>,
+) -> Option<&'static str> {
     let name = f.decl.name.name.to_lowercase();
     let ends = ["stop", "close", "shutdown", "unregister", "teardown", "terminate", "drain", "destroy"]
         .iter()
@@ -84,9 +95,15 @@ fn is_short_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node
                 }
                 return ends.then_some("it ends something, and keeps others from beginning it anew meanwhile");
             }
+            if has_deadline(case, f, e) {
+                return Some("the package sets a deadline on the connection: it is waited for no longer than that");
+            }
             let c = e.unary("<-")?;
-            has_room(case, f, c, e.span)
-                .then_some("the channel was made here with room: what was put into it before is there at once")
+            if has_room(case, f, c, e.span) {
+                return Some("the channel was made here with room: what was put into it before is there at once");
+            }
+            (is_only_closed(case, c) && (ends || told_to_end(case, id, unit, e.span)))
+                .then_some("it ends something, and waits for the word that it has ended: nothing is ever sent there")
         }
         Node::Stmt(s) => match &s.kind {
             StmtKind::Select(cases) if ends => {
@@ -96,7 +113,7 @@ fn is_short_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node
                 });
                 bounded.then_some("it ends something, and waits no longer than the select says")
             }
-            StmtKind::Send(c, _) if !in_loop(f, s.span) && room_everywhere(case, c) => Some(
+            StmtKind::Send(c, _) if !in_loop(f, s.span) && room_everywhere(case, f, c) => Some(
                 "the channel is made with room wherever the package makes it: the first that is sent does not wait",
             ),
             _ => None,
@@ -108,15 +125,100 @@ fn in_loop(f: &Function<'_>, at: Span) -> bool {
     f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
 }
 
-/// Whether a field's channels are made with room for exactly one, all of them: then it is for one answer.
-fn room_everywhere<'a>(case: &Case<'a>, channel: &Expr<'a>) -> bool {
-    let Some((_, name)) = channel.selector() else { return false };
+/// Whether a lock is a variable that this call makes: nobody has it but what the call hands it to. A local name
+/// for a lock of somebody else (`mu := s.locks[id]`) is none.
+fn is_of_this_call<'a>(case: &Case<'a>, f: &Function<'a>, key: &str) -> bool {
+    let mut named = f.scope.vars.iter().filter(|v| v.name == key).peekable();
+    named.peek().is_some()
+        && named.all(|v| {
+            v.kind == VarKind::Local
+                && match v.init {
+                    Init::None => v.ty.is_some_and(|t| !matches!(t, Type::Pointer(_))),
+                    Init::Value(e, 0) => match &e.unary("&").unwrap_or(e).kind {
+                        ExprKind::Composite(..) => true,
+                        ExprKind::Call(call) => {
+                            case.pkg.callee(f, &call.fun) == Callee::Builtin("new")
+                                || matches!(last_name(&call.fun), "NewMutex" | "NewRWMutex")
+                        }
+                        _ => false,
+                    },
+                    _ => false,
+                }
+        })
+}
+
+/// Whether what waits is a read or a write of a connection on which the package sets a deadline.
+fn has_deadline<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
+    let Some((x, method, _)) = e.method_call() else { return false };
+    if case.pkg.type_of(f, x).name().is_none_or(|(path, _)| path != "net") {
+        return false;
+    }
+    let setters: &[&str] =
+        if method == "Write" { &["SetWriteDeadline", "SetDeadline"] } else { &["SetReadDeadline", "SetDeadline"] };
+    let name = last_name(x);
+    case.all_sites().any(|(_, _, s)| {
+        s.call.fun.selector().is_some_and(|(of, setter)| setters.contains(&setter) && last_name(of) == name)
+    })
+}
+
+/// Whether the package closes a channel of this name and never sends to one.
+fn is_only_closed<'a>(case: &Case<'a>, channel: &Expr<'a>) -> bool {
+    let name = last_name(channel);
+    if name.is_empty() {
+        return false;
+    }
+    let mut sent = false;
+    for (_, g) in case.funcs() {
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Send(c, _) = &s.kind
+                {
+                    sent |= last_name(c) == name;
+                }
+            });
+        }
+    }
+    let closes = |s: &Site<'a>| {
+        s.callee == Callee::Builtin("close") && s.call.args.first().is_some_and(|a| last_name(a) == name)
+    };
+    !sent && case.all_sites().any(|(_, _, s)| closes(s))
+}
+
+/// Whether the unit tells something to end before this place.
+fn told_to_end(case: &Case<'_>, id: FnId, unit: usize, at: Span) -> bool {
+    const ENDS: &[&str] = &["close", "cancel", "stop", "break", "shutdown", "kill", "interrupt"];
+    let before =
+        case.sites(id).iter().filter(|s| s.unit == unit && s.how == How::Plain && s.expr.span.start < at.start);
+    before.into_iter().any(|s| {
+        let name = last_name(&s.call.fun).to_lowercase();
+        ENDS.iter().any(|w| name.starts_with(w))
+    })
+}
+
+/// Whether a field's channels, or those in a map that a local one was taken from, are made with room for
+/// exactly one, all of them: then it is for one answer.
+fn room_everywhere<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    let (name, kept_in_map) = match channel.selector() {
+        Some((_, name)) => (name, false),
+        None => {
+            let var = f.scope.var(channel).and_then(|v| f.scope.vars.get(v));
+            match var.map(|v| v.init) {
+                Some(Init::Value(Expr { kind: ExprKind::Index(map, _), .. }, 0)) => (last_name(map), true),
+                _ => return false,
+            }
+        }
+    };
     let (mut one, mut other) = (false, false);
     for (_, g) in case.funcs() {
-        let mut look = |e: &Expr<'a>| match made(case.pkg, g, e) {
-            Some(Room::Of(1)) => one = true,
-            Some(_) => other = true,
-            None => {}
+        let mut look = |e: &Expr<'a>| {
+            let room = made(case.pkg, g, e).or_else(|| local_room(case.pkg, g, g.scope.var(e)?));
+            match room {
+                Some(Room::Of(1)) => one = true,
+                Some(_) => other = true,
+                // What else is put into a map is not known; of a field it may be its zero.
+                None => other |= kept_in_map && !e.is_nil(),
+            }
         };
         for u in &g.scope.units {
             each_node(u.body, |node| match node {
@@ -124,11 +226,15 @@ fn room_everywhere<'a>(case: &Case<'a>, channel: &Expr<'a>) -> bool {
                     if let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
                         && l.len() == r.len()
                     {
-                        l.iter().zip(r).filter(|(t, _)| last_name(t) == name).for_each(|(_, v)| look(v));
+                        let named =
+                            |t: &Expr<'a>| last_name(t) == name && matches!(t.kind, ExprKind::Index(..)) == kept_in_map;
+                        l.iter().zip(r).filter(|(t, _)| named(t)).for_each(|(_, v)| look(v));
                     }
                 }
                 Node::Expr(e) => {
-                    if let ExprKind::Composite(_, elements) = &e.kind {
+                    if let ExprKind::Composite(_, elements) = &e.kind
+                        && !kept_in_map
+                    {
                         let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
                         named.for_each(|(_, v)| look(v));
                     }

@@ -2,9 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_tamed, same};
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, long};
+use crate::meaning::shared::by_requests;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, VarKind};
@@ -41,7 +42,7 @@ impl Rule for MapOnlyGrows {
                     if parts
                         || is_few(case, f, &of, key)
                         || !grows_on(case, id, f, unit, (place, key))
-                        || is_tamed(case, place)
+                        || case.is_tamed(place)
                     {
                         return;
                     }
@@ -56,7 +57,7 @@ impl Rule for MapOnlyGrows {
                     let few = is_few(case, f, &case.pkg.type_of(f, key), key);
                     if few
                         || !grows_on(case, id, f, unit, (place, key))
-                        || is_tamed(case, place)
+                        || case.is_tamed(place)
                         || takes_from(case, place)
                     {
                         continue;
@@ -103,7 +104,7 @@ fn tell<'a>(
         Long::Package(_) => true,
         Long::Field(of, _) => is_of_the_process(case, of),
     };
-    let hot = case.calls.is_hot(case.pkg, id, unit);
+    let hot = by_requests(case, id, unit);
     if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }

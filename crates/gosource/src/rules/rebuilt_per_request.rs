@@ -153,6 +153,12 @@ fn say<'a>(
         // A list of what is shared is often the answer itself; a set or an index of it never is.
         found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
     }
+    if built.is_map && is_written(case, f, built.var, from) {
+        // Another form of what is shared, made to be sent: the answer itself, which has to be made.
+        found.level = Level::Hint;
+        found.why =
+            Some("the map goes into the answer as it is: whether one that is kept could be sent is not known".into());
+    }
     if is_for_operators(&entry_name) || is_for_operators(&who) {
         found.level = Level::Hint;
         found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
@@ -175,6 +181,49 @@ pub(super) fn is_for_operators(name: &str) -> bool {
     WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
 }
 
+/// Whether what is built goes into an answer: it is handed to what writes one, or is put under a constant key
+/// of a local map, here or where the call's result goes.
+fn is_written<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, from: &Origin<'a>) -> bool {
+    let local = |f: &'a Function<'a>, x: &Expr<'a>| {
+        f.scope.var(x).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Local)
+    };
+    let goes = |f: &'a Function<'a>, is: &dyn Fn(&Expr<'a>) -> bool| {
+        let mut goes = false;
+        for u in &f.scope.units {
+            each_node(u.body, |node| match node {
+                Node::Stmt(s) => {
+                    if let StmtKind::Assign("=", l, r) = &s.kind
+                        && let ([target], [value]) = (l.as_slice(), r.as_slice())
+                        && let ExprKind::Index(x, key) = &target.kind
+                    {
+                        goes |= matches!(key.kind, ExprKind::Lit(..)) && is(value) && local(f, x);
+                    }
+                }
+                Node::Expr(e) => {
+                    if let Some(call) = e.call() {
+                        goes |= writes(last_name(&call.fun)) && call.args.iter().any(is);
+                    }
+                }
+            });
+        }
+        goes
+    };
+    if goes(f, &|e| f.scope.var(e) == Some(var)) {
+        return true;
+    }
+    let Some((g, call)) = from.handed.and_then(|(id, call)| Some((case.pkg.funcs.get(id)?, call))) else {
+        return false;
+    };
+    goes(g, &|e| e.span == call.span)
+}
+
+/// Whether a call of this name writes an answer.
+fn writes(name: &str) -> bool {
+    ["JSON", "Json", "Encode", "Marshal", "Write", "Render", "Respond", "Send", "Reply"]
+        .iter()
+        .any(|w| name.contains(w))
+}
+
 /// Whether what is built is returned, put into something that is, or handed to what writes it.
 fn is_answer<'a>(f: &'a Function<'a>, var: VarId) -> bool {
     let is = |e: &Expr<'a>| f.scope.var(e) == Some(var);
@@ -189,9 +238,7 @@ fn is_answer<'a>(f: &'a Function<'a>, var: VarId) -> bool {
             Node::Expr(e) => match &e.kind {
                 ExprKind::Composite(_, elements) => answer |= elements.iter().any(|(_, v)| is(v)),
                 ExprKind::Call(call) => {
-                    let name = last_name(&call.fun);
-                    let writes = ["JSON", "Json", "Encode", "Marshal", "Write", "Render", "Respond", "Send", "Reply"];
-                    answer |= writes.iter().any(|w| name.contains(w)) && call.args.iter().any(is);
+                    answer |= writes(last_name(&call.fun)) && call.args.iter().any(is);
                 }
                 _ => {}
             },

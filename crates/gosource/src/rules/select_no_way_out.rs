@@ -4,9 +4,9 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
-use crate::syntax::ast::{CommCase, Span, StmtKind, Type};
+use crate::syntax::ast::{CommCase, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Role};
+use crate::syntax::{FnId, Function, Role, VarKind};
 
 /// The rule.
 pub(super) struct SelectNoWayOut;
@@ -59,6 +59,11 @@ impl Rule for SelectNoWayOut {
                     let goroutine = is_goroutine(case, id, unit);
                     if !goroutine && super::context_not_handed_on::context_of(f, unit).is_none() {
                         found.level = Level::Hint;
+                    } else if cases.iter().any(|c| waits_for_own(f, c)) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "a goroutine that is started here gives its word in any case, as soon as what it calls comes back".into(),
+                        );
                     }
                 });
             }
@@ -76,6 +81,35 @@ fn is_goroutine(case: &Case<'_>, id: FnId, unit: usize) -> bool {
         at = u.parent;
     }
     case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).any(|e| e.starts)
+}
+
+/// Whether a case receives what a goroutine of this function sends whatever happens: on the first level of its
+/// body, which has no return before.
+fn waits_for_own<'a>(f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
+    let received = match c.comm.as_ref().map(|s| &s.kind) {
+        Some(StmtKind::Expr(e)) => Some(e),
+        Some(StmtKind::Define(_, r) | StmtKind::Assign(_, _, r)) => r.first(),
+        _ => None,
+    };
+    let Some(channel) = received.and_then(|e| e.unary("<-")).and_then(|c| f.scope.var(c)) else { return false };
+    if f.scope.vars.get(channel).is_none_or(|v| v.kind != VarKind::Local) {
+        return false;
+    }
+    f.scope.units.iter().filter(|u| u.role == Role::Go).any(|u| {
+        let sends = |s: &Stmt<'a>| matches!(&s.kind, StmtKind::Send(to, _) if f.scope.var(to) == Some(channel));
+        let Some(at) = u.body.stmts.iter().position(sends) else { return false };
+        let mut returns = false;
+        for s in u.body.stmts.iter().take(at) {
+            crate::syntax::visit::stmt(s, &mut |node| {
+                match node {
+                    Node::Stmt(s) => returns |= matches!(s.kind, StmtKind::Return(_)),
+                    Node::Expr(e) => return !matches!(e.kind, ExprKind::FuncLit(_)),
+                }
+                true
+            });
+        }
+        !returns
+    })
 }
 
 /// Whether a case ends the waiting whatever the others do.

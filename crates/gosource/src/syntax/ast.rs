@@ -1,6 +1,8 @@
 //! Go's syntax as rules read it: smaller than the parser's tree, without parentheses and punctuation, and
 //! with package names in types already replaced by import paths. Everything borrows from the file's text.
 
+use std::sync::Arc;
+
 /// A stretch of a file: bytes, and where the first one stands (line and column from 1, columns in bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
@@ -66,10 +68,10 @@ pub enum Type<'s> {
     Chan(Direction, Box<Type<'s>>),
     /// `func(...) ...`.
     Func(Box<Signature<'s>>),
-    /// `struct { ... }`.
-    Struct(Vec<Field<'s>>),
+    /// `struct { ... }`. Types are handed on by value, and structs have hundreds of fields: these are shared.
+    Struct(Arc<[Field<'s>]>),
     /// `interface { ... }`, with its methods.
-    Interface(Vec<(&'s str, Signature<'s>)>),
+    Interface(Arc<[(&'s str, Signature<'s>)]>),
     /// Several results of a call.
     Tuple(Vec<Type<'s>>),
     /// Not known.

@@ -61,7 +61,7 @@ impl<'s, 't> Lower<'s, 't> {
             Kind::FunctionType => Type::Func(Box::new(self.signature(&children))),
             Kind::StructType => {
                 let list = children.iter().find(|c| c.kind == Kind::FieldDeclarationList).copied();
-                Type::Struct(list.map(|l| self.fields(l.node)).unwrap_or_default())
+                Type::Struct(list.map(|l| self.fields(l.node)).unwrap_or_default().into())
             }
             Kind::InterfaceType => {
                 let mut methods = Vec::new();
@@ -71,7 +71,7 @@ impl<'s, 't> Lower<'s, 't> {
                     let sig = self.signature(&inside);
                     methods.push((name, sig));
                 }
-                Type::Interface(methods)
+                Type::Interface(methods.into())
             }
             Kind::ParenthesizedType | Kind::NegatedType => {
                 children.iter().find(|c| c.node.is_named()).map(|c| self.ty(c.node)).unwrap_or_default()
