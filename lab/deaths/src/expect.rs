@@ -297,7 +297,7 @@ mod tests {
             expect.ways.values().filter(|w| !ci || w.ci != InCi::No).map(|w| w.cause[0].as_str()).collect()
         };
         let left_out: Vec<&str> = truths(false).difference(&truths(true)).copied().collect();
-        assert_eq!(left_out, ["condition", "once", "sleeping"]);
+        assert_eq!(left_out, ["condition", "once"]);
     }
 
     #[test]
