@@ -474,8 +474,8 @@ mod tests {
         assert_eq!(facts.gauges_at_rss.unwrap().heap_in_use, 460 * MB, "the gauges of that moment");
     }
 
-    /// Files in memory were "others, who were not seen": the capture after the kill knows no charge, and it is
-    /// the one that knows what was resident (`lab/deaths`, memfd-spool).
+    /// Files in memory were "others, who were not seen": the capture after the kill knows no charge, and it
+    /// is the one that knows what was resident (`lab/deaths`, memfd-spool).
     #[test]
     fn the_charge_is_of_the_last_look_at_the_living() {
         use crate::facts::Charge;

@@ -215,8 +215,9 @@ fn at_a_prompt(code: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a file is the code of commands: it imports what parses their flags, or another of its package does,
-/// and none of them serves anything. A package `main` may be a daemon beside: there each file is asked itself.
+/// Whether a file is the code of commands: it imports what parses their flags, or another of its package
+/// does, and none of them serves anything. A package `main` may be a daemon beside: there each file is asked
+/// itself.
 fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool {
     let commands = ["github.com/spf13/cobra", "github.com/alecthomas/kong", "gopkg.in/alecthomas/kingpin.v2"];
     let parses = |file: &ParsedFile<'_>| {

@@ -239,8 +239,8 @@ pub(crate) fn under_once(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usiz
     false
 }
 
-/// Whether a unit runs for requests, or for what comes without end: not just on one of several goroutines that
-/// a loop over what there is starts.
+/// Whether a unit runs for requests, or for what comes without end: not just on one of several goroutines
+/// that a loop over what there is starts.
 pub(crate) fn by_requests(case: &Case<'_>, id: FnId, unit: usize) -> bool {
     if case.calls.handles(case.pkg, id, unit) {
         return true;

@@ -1,8 +1,8 @@
 //! What makes containers small again or bounds them, anywhere in a package.
 //!
 //! Rules ask this for each place that something is added to. The package is walked once and what it does is
-//! kept by name: a walk for each question grows with the square of a package (of 150,000 lines in two packages
-//! that was three quarters of all time).
+//! kept by name: a walk for each question grows with the square of a package (of 150,000 lines in two
+//! packages that was three quarters of all time).
 
 use rustc_hash::FxHashMap;
 

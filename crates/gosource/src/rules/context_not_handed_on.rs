@@ -199,8 +199,8 @@ fn is_explained(text: &str, at: Span) -> bool {
     })
 }
 
-/// Whether the `cancel` that a call of `context.With...` gives is used in literals alone, or not by name: whoever
-/// runs those ends it.
+/// Whether the `cancel` that a call of `context.With...` gives is used in literals alone, or not by name:
+/// whoever runs those ends it.
 fn ends_elsewhere<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, made: &Site<'a>) -> bool {
     let ends = |v: &Var<'a>| matches!(v.init, Init::Value(e, 1) if e.span == made.expr.span);
     let Some(cancel) = f.scope.vars.iter().position(ends) else { return false };

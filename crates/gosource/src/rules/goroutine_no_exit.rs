@@ -63,8 +63,8 @@ impl Rule for GoroutineNoExit {
 /// Calls that are followed from a start to the start of the program.
 const MAX_CALLERS: u32 = 6;
 
-/// Whether a start happens again and again: in a loop, for requests, or where an object is made of which there
-/// are many.
+/// Whether a start happens again and again: in a loop, for requests, or where an object is made of which
+/// there are many.
 fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
     let Some(f) = case.pkg.funcs.get(starter) else { return true };
     if case.pkg.name == "main" && is_start(f) {

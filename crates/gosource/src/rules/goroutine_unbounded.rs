@@ -199,8 +199,8 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
     bounded || ["max", "limit", "inflight", "sema"].iter().any(|w| text.contains(w))
 }
 
-/// Whether the round waits for a word that a goroutine of it gives after a group's `Wait`: `go func() { wg.Wait();
-/// exit <- cmd.Wait() }()`, and then `<-exit` in the round.
+/// Whether the round waits for a word that a goroutine of it gives after a group's `Wait`: `go func() {
+/// wg.Wait(); exit <- cmd.Wait() }()`, and then `<-exit` in the round.
 fn is_joined_by_another<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>) -> bool {
     let mut words: Vec<&'a str> = Vec::new();
     let inside = f.scope.units.iter().filter(|u| u.role == Role::Go && l.body.span.contains(u.span));

@@ -125,8 +125,8 @@ fn in_loop(f: &Function<'_>, at: Span) -> bool {
     f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
 }
 
-/// Whether a lock is a variable that this call makes: nobody has it but what the call hands it to. A local name
-/// for a lock of somebody else (`mu := s.locks[id]`) is none.
+/// Whether a lock is a variable that this call makes: nobody has it but what the call hands it to. A local
+/// name for a lock of somebody else (`mu := s.locks[id]`) is none.
 fn is_of_this_call<'a>(case: &Case<'a>, f: &Function<'a>, key: &str) -> bool {
     let mut named = f.scope.vars.iter().filter(|v| v.name == key).peekable();
     named.peek().is_some()

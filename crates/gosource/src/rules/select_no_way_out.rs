@@ -83,8 +83,8 @@ fn is_goroutine(case: &Case<'_>, id: FnId, unit: usize) -> bool {
     case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).any(|e| e.starts)
 }
 
-/// Whether a case receives what a goroutine of this function sends whatever happens: on the first level of its
-/// body, which has no return before.
+/// Whether a case receives what a goroutine of this function sends whatever happens: on the first level of
+/// its body, which has no return before.
 fn waits_for_own<'a>(f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
     let received = match c.comm.as_ref().map(|s| &s.kind) {
         Some(StmtKind::Expr(e)) => Some(e),
