@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use lastgasp_decode::{awaited_descriptors, describe_descriptors};
 use lastgasp_goruntime::waits::waits_for_descriptors;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
@@ -57,8 +57,16 @@ pub(super) fn take_with_heap(
     // For as long as the process stands still it and its worker run before others.
     run_before_others();
     let room = if stop == Stop::Never { Room::None } else { room_of(target, limits.memory, flags.max_stop) };
-    let mut worker =
-        GraphWorker::start_with_room(&target.process, whose, room, limits).context("no worker for the heap graph")?;
+    let mut worker = match GraphWorker::start_with_room(&target.process, whose, room, limits) {
+        Ok(worker) => worker,
+        // One that is lost at once costs the graph alone, as one that is lost later does (seen on a busy
+        // machine: live_heap.rs ended it before it had heard what it was for).
+        Err(e) => {
+            run_as_others();
+            let stopper = (stop == Stop::ForTheCopy).then(|| Stopper::by_ptrace_for(flags.max_stop));
+            return Ok((take(target, stopper.as_ref(), context), GraphAnswer::none(e), None));
+        }
+    };
     if stop == Stop::Never {
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
