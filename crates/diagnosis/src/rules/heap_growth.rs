@@ -214,6 +214,12 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
 
 fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
     let function = &c.frame.function;
+    if let Some(recursion) = &heap.recursion {
+        return format!(
+            "Bound how deep {} may go: a check for cycles, a limit on its input; or hand one buffer down to all levels in place of a copy for each.",
+            recursion.of.function
+        );
+    }
     match heap.mechanism {
         Mechanism::CallsAtWork(_) => match heap.they_wait().filter(|_| heap.may_be_slow()) {
             Some(waiting) => format!(
@@ -224,10 +230,6 @@ fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
                 "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
             ),
         },
-        Mechanism::StaysAlive if let Some(recursion) = &heap.recursion => format!(
-            "Bound how deep {} may go: a check for cycles, a limit on its input; or hand one buffer down to all levels in place of a copy for each.",
-            recursion.of.function
-        ),
         Mechanism::StaysAlive if heap.may_be_its_start() => format!(
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),

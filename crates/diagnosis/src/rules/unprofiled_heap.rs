@@ -89,8 +89,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
     }
     // What stands in dead words of a stack is garbage, and the frame that it is said to be in another's
-    // (seen:
-    // `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
+    // (seen: `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
     let holding = holder.filter(|held| held.root().kind == "goroutine").map_or(0, |held| held.root().goroutines);
     rivals.extend(facts.graph.as_ref().and_then(|g| rival_of_dead_variables(g, holding)));
     let held_in_place = heap.calls.as_ref().filter(|_| heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some()));
