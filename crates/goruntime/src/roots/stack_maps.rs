@@ -55,8 +55,9 @@ impl Shape {
             }
             // `systemstack` calls it just before it leaves the goroutine's stack, and of its own argument
             // there is no map. Nothing is preempted there, so that the collector never meets it; a thread
-            // that is stopped at any instruction may stand there (seen: Go 1.19 and 1.20, once in 3,000 looks at
-            // lab/programs/goroutines with -busy). It is of one file alone, and its name has no package.
+            // that is stopped at any instruction may stand there (seen: Go 1.19 and 1.20, once in 3,000
+            // looks at lab/programs/goroutines with -busy). It is of one file alone, and its name has no
+            // package.
             "gosave_systemstack_switch" => Self::Interrupts,
             _ if name.starts_with("runtime.gcWriteBarrier") => Self::Interrupts,
             _ => Self::Ordinary,
