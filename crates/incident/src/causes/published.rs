@@ -203,11 +203,12 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
     }
     let part = j.of_growth;
     // Of no word of the hot code, and next to nothing of the growth, in heaps that were looked through: it
-    // was read. (Seen in lab/cluster: 60,000 elements came in the second in which a neighbour filled the
-    // node.)
+    // was read, and then when it was published: neither its size nor that time speaks for it. (Seen in
+    // lab/cluster: 60,000 elements came in the second in which a neighbour filled the node; and eight seconds
+    // before requests began to hold 8 MB each, for another reason.)
     let unrelated = change.is_some() && !named && part < UNRELATED && j.best.capture.heap.reachable_bytes.is_some();
     if unrelated {
-        cause.terms.retain(|t| t.name != "size");
+        cause.terms.retain(|t| t.name != "size" && t.name != "when it jumped");
         let n = count(j.after);
         cause.term("size", WAS_READ, format!("{n} elements published, as many in the heap"));
         let text = format!("{}; that is {} of the growth", in_heaps(scene, j), percent(part));
