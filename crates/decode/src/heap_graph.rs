@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphPhase, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::facts::{
+    GraphFacts, GraphMade, GraphNode, GraphPath, GraphPhase, GraphPlace, GraphRoot, GraphSite, GraphType,
+};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, MergedWay, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly,
-    sampled, side_by_side, watched_addresses,
+    Heap, MadeIn, MergedWay, Mostly, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways,
+    dominator_tree, mostly, sampled, side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits::{self, Waiting};
 use lastgasp_goruntime::{
-    Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
-    unsample,
+    Bucket, Counts, Frame, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines,
+    decode_profile, unsample,
 };
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
@@ -34,6 +36,9 @@ const MOST_WAYS: usize = 300;
 const MOST_SITES: usize = 100;
 /// Nodes of the dominator tree that are kept.
 const MOST_NODES: usize = 500;
+
+/// Of roots that keep less than one in so many of the live bytes nobody asks where that is made.
+const MADE_OF_ONE_IN: u64 = 50;
 
 /// How long types are followed while a target stands still: what they do not reach by then stays unknown.
 const TYPES_OF_A_LIVE_TARGET: Duration = Duration::from_millis(150);
@@ -264,6 +269,7 @@ fn of_one_name(roots: Vec<GraphRoot>) -> Vec<GraphRoot> {
             sum.mostly_bytes += root.mostly_bytes;
         } else if sum.mostly_bytes < root.mostly_bytes {
             (sum.mostly, sum.mostly_bytes, sum.created_by) = (root.mostly, root.mostly_bytes, root.created_by);
+            sum.made = root.made;
         }
     }
     out
@@ -275,9 +281,12 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
     let (mostly, types) = side_by_side(|| mostly(heap), || heap.by_type());
+    let mut made_in = MadeIn::new(heap);
     for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
+            let kept = mostly.get(&holder).map(Vec::as_slice).unwrap_or_default();
+            let is_large = retained.bytes.saturating_mul(MADE_OF_ONE_IN) >= live.bytes;
             roots.push(GraphRoot {
                 kind: name.kind.name().into(),
                 name: name.name.clone(),
@@ -286,8 +295,9 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
                 created_by: name.created_by.clone(),
-                mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
-                mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
+                mostly: kept.first().map(|m| m.type_name.clone()).unwrap_or_default(),
+                mostly_bytes: kept.first().map_or(0, |m| m.bytes),
+                made: if is_large { made(&mut made_in, kept) } else { Vec::new() },
             });
         }
     }
@@ -312,6 +322,22 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
         roots,
         ..GraphFacts::default()
     }
+}
+
+/// Where the program's code makes what a root keeps.
+fn made(made_in: &mut MadeIn<'_>, kept: &[Mostly]) -> Vec<GraphMade> {
+    let place = |f: &Frame| GraphPlace { function: f.function.clone(), at: format!("{}:{}", short(&f.file), f.line) };
+    let one = |kept: &Mostly| {
+        let made = made_in.of(kept)?;
+        Some(GraphMade {
+            type_name: kept.type_name.clone(),
+            objects: kept.objects.into(),
+            bytes: kept.bytes,
+            is_added_to: made.is_added_to,
+            places: made.places.iter().map(place).collect(),
+        })
+    };
+    kept.iter().filter_map(one).collect()
 }
 
 fn graph_type(t: TypeTotal) -> GraphType {

@@ -41,6 +41,7 @@ mod joined;
 mod large_objects;
 mod ledger;
 mod library_waits;
+mod made;
 mod owner;
 mod partition;
 mod pprof_view;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::types::{CodeTypes, Makers};
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
 use lastgasp_inferior::{Addr, Memory};
@@ -65,6 +65,8 @@ pub struct Heap<'a> {
     pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
+    /// Where the program's code makes values of a type; empty where its code was not read.
+    pub makers: Makers,
 }
 
 /// Of the bytes of objects with pointers this part may be missing.
@@ -132,7 +134,8 @@ impl<'a> Heap<'a> {
         let Edges { mut layout, mut parts, seeds, pointed, sudogs, .. } = edges;
         let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
-        let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
+        let mut code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
+        let makers = code.as_mut().filter(|c| c.is_of(rt)).map(CodeTypes::take_makers).unwrap_or_default();
         phases.end("code");
         let all = layout.total();
         let mut roots = holders.take();
@@ -184,6 +187,7 @@ impl<'a> Heap<'a> {
                     samples,
                     on_stacks,
                     taken: all,
+                    makers,
                 })
             }
             Err(e) => {

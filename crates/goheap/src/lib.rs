@@ -17,6 +17,7 @@
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
 //! - `liveness`: which blocked goroutines nothing can ever wake, and who leads to what they wait for.
+//! - `made`: where the program's code makes what a root keeps.
 //! - `phases`: how its time goes.
 //! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
@@ -27,6 +28,7 @@ mod edges;
 mod functions;
 mod heap;
 mod liveness;
+mod made;
 mod on_stacks;
 mod phases;
 mod roots;
@@ -43,6 +45,7 @@ pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
 pub use heap::{Heap, ReadBefore};
 pub use liveness::{By, Liveness, Reached, Referring, ReferringPlace, watched_addresses};
+pub use made::{Made, MadeIn};
 pub use phases::{Phase, Phases};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};

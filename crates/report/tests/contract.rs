@@ -8,10 +8,10 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
     Amount, BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event,
-    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts, GraphNode,
-    GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, Kind, LargeObjects, LockState,
-    Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency, Sample, Site, Stack, StartedAt, Vcs, Wait,
-    WaitObject, WaitObjectKind, WaitOperation, WakeUp,
+    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts, GraphMade,
+    GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, Kind,
+    LargeObjects, LockState, Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency, Sample, Site,
+    Stack, StartedAt, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
 };
 use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -212,6 +212,7 @@ fn graph() -> GraphFacts {
             kind: "global".into(),
             name: "main.cache".into(),
             retained_bytes: 900_000_000,
+            made: vec![GraphMade { places: vec![GraphPlace::default()], ..GraphMade::default() }],
             ..GraphRoot::default()
         }],
         sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],

@@ -6,6 +6,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Level};
 use crate::findings::Findings;
 use crate::graph_certainty::{beside_the_growth, of_graph, rival_of_dead_variables, source};
 use crate::graph_holder::GraphHolder;
+use crate::made;
 use crate::rival::Rival;
 use crate::subject::Subject;
 use crate::thresholds::one_root_holds_most::NEW;
@@ -62,6 +63,8 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
             bytes(s.bytes)
         ))
     });
+    let made = made::made_in(root).filter(|_| allocated.is_none());
+    let made = made.map(|made| format!("in the program's code {}", made::text(made)));
     Finding {
         code: OneRootHoldsMost::INFO.code,
         subject: Subject::Holder { name: root.name.clone() },
@@ -74,7 +77,7 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
         sentence: format!("{}.", holder.text()),
         factors,
         rivals: rivals(g, holder, case.window),
-        evidence: [variable, started, allocated]
+        evidence: [variable, started, allocated, made]
             .into_iter()
             .flatten()
             .map(|text| Evidence { text, source: source(g) })

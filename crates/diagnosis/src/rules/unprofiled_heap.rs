@@ -7,6 +7,7 @@ use crate::findings::Findings;
 use crate::graph_certainty::rival_of_dead_variables;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
+use crate::made;
 use crate::reachability::{HeldBy, Reachability};
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
@@ -74,6 +75,9 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     });
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
+    // Whom a profile would name the code names, where few functions make what is held.
+    let made = holder.and_then(|held| made::made_in(held.root()));
+    let named = made.map_or(named, |made| format!("; in its code {}", made::text(made)));
     let found = match heap.collector.alive {
         Some(part) if heap.mechanism == Mechanism::StaysAlive && holder.is_none() => {
             format!(" ({} found {} of it alive)", plural(heap.collector.marks as u64, "collection"), percent(part))
@@ -136,7 +140,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         .collect(),
         cure: cure(heap, first, holder),
         site: None,
-        do_now: do_now(facts, w, first),
+        do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()), first),
     })
 }
 
@@ -165,9 +169,9 @@ fn cure_of_suspect(mechanism: &Mechanism<'_>, place: &str) -> String {
     }
 }
 
-fn do_now(facts: &Facts, w: &Window, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {
-    let look = first.map(|s| {
-        (format!("Read {} with this question: what does it allocate, and who keeps it?", s.at.function), String::new())
+fn do_now(facts: &Facts, w: &Window, made_in: Option<&str>, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {
+    let look = made_in.or_else(|| first.map(|s| s.at.function.as_str())).map(|function| {
+        (format!("Read {function} with this question: what does it allocate, and who keeps it?"), String::new())
     });
     std::iter::once(look_for_change(facts, w)).chain(look).collect()
 }

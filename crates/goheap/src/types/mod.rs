@@ -178,7 +178,12 @@ impl Types {
 
     /// The name of a number.
     pub(crate) fn name_of(&self, number: u32) -> Option<&str> {
-        self.known.get(number as usize).map(|(name, _)| &**name)
+        self.named(number).map(|(name, _)| name)
+    }
+
+    /// The name of a number, and what an object of that name is.
+    pub(crate) fn named(&self, number: u32) -> Option<(&str, ObjectType)> {
+        self.known.get(number as usize).map(|(name, of)| (&**name, *of))
     }
 
     /// All of them, those of the most bytes first.

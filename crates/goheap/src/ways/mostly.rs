@@ -1,25 +1,37 @@
-//! The type of most of what each root keeps.
+//! The types of most of what each root keeps.
 
-use lastgasp_heapgraph::Holder;
+use lastgasp_heapgraph::{Holder, Retained};
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
+use crate::types::ObjectType;
 
-/// What a root keeps most of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Types of a root that are told.
+const MOST: usize = 6;
+
+/// What a root keeps of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mostly {
     /// Type as `%T` spells it.
     pub type_name: String,
+    /// What such an object is, to who asks where it is made.
+    pub of: ObjectType,
+    /// Retained objects of that type.
+    pub objects: u32,
     /// Retained bytes of that type.
     pub bytes: u64,
 }
 
-/// Of every root, and group of them, that alone keeps something of a known type.
+/// Of every root, and group of them, that alone keeps something of a known type: the types of most of it, most
+/// first; never none.
 #[must_use]
-pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Mostly> {
-    let mut sums: FxHashMap<(Holder, u32), u64> = FxHashMap::default();
+pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Vec<Mostly>> {
+    let mut sums: FxHashMap<(Holder, u32), Retained> = FxHashMap::default();
     // What comes in a row is mostly alike.
-    let mut last = ((Holder::All, u32::MAX), 0);
+    let mut last = ((Holder::All, u32::MAX), Retained::default());
+    let mut add = |(key, of): ((Holder, u32), Retained)| {
+        sums.entry(key).or_default().add(of);
+    };
     let layout = heap.graph.layout();
     heap.dominators.each_with_owner(&heap.graph, |object, owner| {
         let owner = match owner {
@@ -29,19 +41,26 @@ pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Mostly> {
         };
         let Some(name) = heap.types.name_number(layout, object) else { return };
         if last.0 != (owner, name) {
-            *sums.entry(last.0).or_default() += last.1;
-            last = ((owner, name), 0);
+            add(last);
+            last = ((owner, name), Retained::default());
         }
-        last.1 += layout.bytes(object);
+        last.1.objects += 1;
+        last.1.bytes += layout.bytes(object);
     });
-    *sums.entry(last.0).or_default() += last.1;
+    add(last);
     // In an order that hangs on nothing but the heap.
-    let named = |((owner, name), bytes): ((Holder, u32), u64)| Some(((owner, heap.types.name_of(name)?), bytes));
-    let mut sums: Vec<((Holder, &str), u64)> = sums.into_iter().filter_map(named).collect();
-    sums.sort_by(|a, b| (b.1, a.0.1).cmp(&(a.1, b.0.1)));
-    let mut out: FxHashMap<Holder, Mostly> = FxHashMap::default();
-    for ((owner, name), bytes) in sums {
-        out.entry(owner).or_insert_with(|| Mostly { type_name: name.to_owned(), bytes });
+    let named = |((owner, number), of): ((Holder, u32), Retained)| {
+        let (type_name, object) = heap.types.named(number)?;
+        Some((owner, Mostly { type_name: type_name.to_owned(), of: object, objects: of.objects, bytes: of.bytes }))
+    };
+    let mut sums: Vec<(Holder, Mostly)> = sums.into_iter().filter_map(named).collect();
+    sums.sort_by(|a, b| (b.1.bytes, &a.1.type_name).cmp(&(a.1.bytes, &b.1.type_name)));
+    let mut out: FxHashMap<Holder, Vec<Mostly>> = FxHashMap::default();
+    for (owner, of) in sums {
+        let types = out.entry(owner).or_default();
+        if types.len() < MOST {
+            types.push(of);
+        }
     }
     out
 }

@@ -317,9 +317,8 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     // What rose clearly later does not explain it (seen in lab/cluster: 96 to 602 calls in flight, and 16 s
     // later, as the first instance died, all were tried again).
     let by_then = |a: &Onset| a.at.zip(o.at).is_none_or(|(a, o)| a.saturating_sub(o) <= crate::order::SAME_MS);
-    let rose = |series: &str| {
-        scene.series(series).is_some_and(|a| (a.with_deaths || a.relation.may_be_first()) && by_then(a))
-    };
+    let rose =
+        |series: &str| scene.series(series).is_some_and(|a| (a.with_deaths || a.relation.may_be_first()) && by_then(a));
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)
         && !rose(&format!("attempts of {name}"))
         && !rose("first attempts")

@@ -43,6 +43,39 @@ pub struct GraphRoot {
     pub mostly: String,
     /// Retained bytes of that type.
     pub mostly_bytes: u64,
+    /// Where the program's code makes most of what it keeps, by type, that of most bytes first; only of types
+    /// that few functions make.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub made: Vec<GraphMade>,
+}
+
+/// Where the program's code makes objects of one type. Code that takes the type from elsewhere (generic code,
+/// reflection) is not told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphMade {
+    /// Type as `%T` spells it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Objects of it that the root keeps.
+    pub objects: u64,
+    /// Bytes of their slots.
+    pub bytes: u64,
+    /// Whether they are maps, to which these places add.
+    pub is_added_to: bool,
+    /// The places, one of each function, by name.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub places: Vec<GraphPlace>,
+}
+
+/// A place in the program's code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphPlace {
+    /// The function; of what was inlined into the program's own code the program's.
+    pub function: String,
+    /// `file:line`.
+    pub at: String,
 }
 
 /// Sampled live objects of one allocation site: allocated here, kept alive by that.

@@ -10,6 +10,8 @@ pub(super) enum Callee {
     Keeps(u16),
     /// It takes a map's type and such a map.
     UsesMap,
+    /// It takes them and puts an element into the map.
+    PutsIntoMap,
     /// It gives a pointer to one value of the type that it takes as its n-th argument.
     New(u8),
     /// It gives an array of such values.
@@ -52,7 +54,8 @@ impl Callee {
             // From Go 1.26 on the compiler calls the allocator for the size itself
             // (`mallocgcSmallScanNoHeaderSC3`).
             _ if name.starts_with("mallocgc") => Self::Memory(1),
-            _ if ["mapaccess", "mapassign", "mapdelete"].iter().any(|p| name.starts_with(p)) => Self::UsesMap,
+            _ if name.starts_with("mapassign") => Self::PutsIntoMap,
+            _ if ["mapaccess", "mapdelete"].iter().any(|p| name.starts_with(p)) => Self::UsesMap,
             _ if name.starts_with("morestack") => Self::Begins,
             _ => return None,
         })
@@ -62,7 +65,7 @@ impl Callee {
     pub(super) fn type_argument(self) -> Option<usize> {
         let index = match self {
             Self::New(n) | Self::Array(n) | Self::Map(n) | Self::Chan(n) | Self::Memory(n) => n.into(),
-            Self::UsesMap | Self::Values => 0,
+            Self::UsesMap | Self::PutsIntoMap | Self::Values => 0,
             Self::Keeps(_) | Self::Begins => return None,
         };
         (index < ARGUMENTS).then_some(index)

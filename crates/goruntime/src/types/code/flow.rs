@@ -223,7 +223,7 @@ impl Flow {
             self.calls.extend(target.map(|target| (step.at.0, target)));
             let [_, second, third, ..] = state.registers;
             match (callee, of) {
-                (Some(Callee::UsesMap), Some(of)) => self.say(second, Said::Map(of)),
+                (Some(Callee::UsesMap | Callee::PutsIntoMap), Some(of)) => self.say(second, Said::Map(of)),
                 (Some(Callee::Values), Some(of)) => {
                     // What is in a register may point into something: what stands in the code does not move.
                     for value in [second, third] {

@@ -4,6 +4,7 @@
 //!
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
+//! - `makers`: where values of a type are made.
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
 //!   their frames, what closures capture.
 //!
@@ -14,6 +15,7 @@ mod callees;
 mod flow;
 mod functions;
 mod local;
+mod makers;
 mod said;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use flow::Flow;
 use functions::{Functions, steps};
 pub use local::WordPath;
 use local::{Local, Returned};
+pub use makers::{Makers, Makes};
 pub use said::Said;
 
 use crate::arch::{ARGUMENTS, Act, Place, Step};
@@ -53,6 +56,7 @@ pub struct CodeTypes {
     followed: usize,
     /// The type of closures by where their code begins; `None` where code disagrees.
     closures: FxHashMap<Addr, Option<Addr>>,
+    makers: Makers,
 }
 
 /// A process whose code is read.
@@ -66,11 +70,12 @@ struct Part {
     results: Vec<(WordPath, Returned)>,
     /// Where the code of a closure begins, and its type.
     closures: Vec<(Addr, Addr)>,
+    makers: Makers,
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables or make closures, two threads at once. It
-    /// is the same for as long as the process lives. `mem` must have the program's code.
+    /// Reads the code of all functions, two threads at once, and follows those that name package variables or
+    /// make closures. It is the same for as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
         let (variables, pcs) = (rt.module.variables, rt.module.pcs);
@@ -79,9 +84,11 @@ impl CodeTypes {
         let work = |part: &[(Addr, u64)]| {
             let mut out = Part::default();
             for function in part {
-                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables, pcs)) else {
+                let Some(steps) = steps(rt, mem, *function) else { continue };
+                out.makers.add(&steps, |at| functions.callee(at));
+                if !names_one_of(&steps, variables, pcs) {
                     continue;
-                };
+                }
                 if out.said.len().max(out.results.len()).max(out.closures.len()) >= MAX_CLAIMS {
                     break;
                 }
@@ -110,11 +117,13 @@ impl CodeTypes {
             returned: FxHashMap::default(),
             followed: 0,
             closures: FxHashMap::default(),
+            makers: Makers::default(),
         };
         let mut results = Vec::new();
         for mut part in parts {
             part.said.into_iter().for_each(|(path, said)| code.add(path, said));
             results.append(&mut part.results);
+            code.makers.append(part.makers);
             for (at, of) in part.closures {
                 let known = code.closures.entry(at).or_insert(Some(of));
                 if *known != Some(of) {
@@ -128,7 +137,13 @@ impl CodeTypes {
             .filter_map(|(path, returned)| Some((path, code.value((rt, mem), &returned, 0)?)))
             .collect();
         found.into_iter().for_each(|(path, said)| code.add(path, said));
+        code.makers.sort();
         code
+    }
+
+    /// Where values of a type are made; taken out, as nothing else here asks for it.
+    pub fn take_makers(&mut self) -> Makers {
+        std::mem::take(&mut self.makers)
     }
 
     /// Whether it is of this process's program.

@@ -1,6 +1,6 @@
 //! Who keeps what: types, roots, allocation sites, ways, the dominator tree.
 
-use lastgasp_diagnosis::facts::{GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::facts::{GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::way;
 use serde::Serialize;
 
@@ -27,6 +27,25 @@ pub(super) struct Root<'a> {
     goroutines: u64,
     mostly: &'a str,
     mostly_bytes: u64,
+    made: Vec<Made<'a>>,
+}
+
+/// Where the program's code makes objects of one type.
+#[derive(Debug, Serialize)]
+struct Made<'a> {
+    #[serde(rename = "type")]
+    type_name: &'a str,
+    objects: u64,
+    bytes: u64,
+    is_added_to: bool,
+    places: Vec<Place<'a>>,
+}
+
+/// A place in the program's code.
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    function: &'a str,
+    at: &'a str,
 }
 
 /// Sampled live objects of one allocation site.
@@ -85,6 +104,20 @@ impl<'a> Root<'a> {
             goroutines: r.goroutines,
             mostly: &r.mostly,
             mostly_bytes: r.mostly_bytes,
+            made: r.made.iter().map(Made::of).collect(),
+        }
+    }
+}
+
+impl<'a> Made<'a> {
+    fn of(m: &'a GraphMade) -> Self {
+        let place = |p: &'a GraphPlace| Place { function: &p.function, at: &p.at };
+        Self {
+            type_name: &m.type_name,
+            objects: m.objects,
+            bytes: m.bytes,
+            is_added_to: m.is_added_to,
+            places: m.places.iter().map(place).collect(),
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Where a program's code makes what somebody keeps: the line, of a program that keeps no memory profile, as
+//! far as the code says it. Pure.
+//!
+//! The code says which functions make a type, and not that one of them made what is there: it is a place to
+//! look, and is told as that.
+
+use crate::facts::{GraphMade, GraphPlace, GraphRoot};
+
+/// Places that are named; more are no answer.
+const MOST_PLACES: usize = 3;
+/// What is made must come with so many of the objects that are kept, one in so many.
+const ONE_IN: u64 = 8;
+
+/// The type that tells best where what a root keeps comes from, and its places: what is most of it or comes
+/// with much of it, made in the fewest places; else a map that grows, by who adds to it.
+pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
+    let few = |m: &&GraphMade| (1..=MOST_PLACES).contains(&m.places.len());
+    // One cache is made once, and holds a million: where the cache was made tells nothing of these.
+    let is_much = |m: &GraphMade| {
+        m.bytes.saturating_mul(2) >= root.retained_bytes || m.objects.saturating_mul(ONE_IN) >= root.objects
+    };
+    let best = |all: &mut dyn Iterator<Item = &'_ GraphMade>| -> Option<usize> {
+        let all: Vec<&GraphMade> = all.collect();
+        let best = all.iter().min_by_key(|m| (m.places.len(), std::cmp::Reverse(m.bytes)))?;
+        root.made.iter().position(|m| std::ptr::eq(m, *best))
+    };
+    let values = best(&mut root.made.iter().filter(few).filter(|m| !m.is_added_to && is_much(m)));
+    let maps = || best(&mut root.made.iter().filter(few).filter(|m| m.is_added_to));
+    root.made.get(values.or_else(maps)?)
+}
+
+/// `main.entry is made in main.(*cache).put (cache.go:41)`.
+pub(crate) fn text(made: &GraphMade) -> String {
+    let place = |p: &GraphPlace| {
+        if p.at.is_empty() { p.function.clone() } else { format!("{} ({})", p.function, p.at) }
+    };
+    let places: Vec<String> = made.places.iter().map(place).collect();
+    let what = if made.is_added_to { "is added to" } else { "is made" };
+    format!("{} {what} in {}", made.type_name, places.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(type_name: &str, (objects, bytes): (u64, u64), places: &[&str]) -> GraphMade {
+        let place = |f: &&str| GraphPlace { function: (*f).into(), at: "svc/main.go:4".into() };
+        let type_name = type_name.into();
+        GraphMade { type_name, objects, bytes, places: places.iter().map(place).collect(), ..GraphMade::default() }
+    }
+
+    fn root(made: Vec<GraphMade>) -> GraphRoot {
+        GraphRoot { objects: 2_000, retained_bytes: 100_000, made, ..GraphRoot::default() }
+    }
+
+    fn said(made: Vec<GraphMade>) -> Option<String> {
+        made_in(&root(made)).map(text)
+    }
+
+    #[test]
+    fn what_comes_with_each_of_many_says_where_they_come_from() {
+        let bytes = made("[]uint8", (1_000, 90_000), &["main.a", "main.b", "main.c", "main.d"]);
+        let entry = made("main.entry", (1_000, 5_000), &["main.(*cache).put"]);
+        let cache = made("main.cache", (1, 48), &["main.main"]);
+        let expected = "main.entry is made in main.(*cache).put (svc/main.go:4)";
+        assert_eq!(said(vec![bytes.clone(), entry, cache.clone()]).as_deref(), Some(expected));
+        // What was made once tells nothing of the thousand.
+        assert_eq!(said(vec![bytes, cache]), None);
+    }
+
+    #[test]
+    fn fewer_places_come_first_and_a_map_last() {
+        let both = made("main.row", (900, 60_000), &["main.load", "main.merge"]);
+        let one = made("main.tag", (900, 10_000), &["main.tagged"]);
+        assert!(said(vec![both.clone(), one.clone()]).unwrap().starts_with("main.tag is made in main.tagged"));
+        let both_said = "main.row is made in main.load (svc/main.go:4) or main.merge (svc/main.go:4)";
+        assert_eq!(said(vec![both.clone()]).as_deref(), Some(both_said));
+        let mut map = made("map[string][]uint8", (4, 9_000), &["main.put"]);
+        map.is_added_to = true;
+        assert!(said(vec![both.clone(), map.clone()]).unwrap().starts_with("main.row"));
+        let added = "map[string][]uint8 is added to in main.put (svc/main.go:4)";
+        assert_eq!(said(vec![map]).as_deref(), Some(added));
+        assert_eq!(said(Vec::new()), None);
+    }
+}
