@@ -13,6 +13,7 @@ use crate::reachability::{HeldBy, Reachability};
 use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::{rest_of_a_start, rested};
+use crate::shared_object::SharedObject;
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
@@ -115,8 +116,9 @@ impl<'a> HeapCause<'a> {
             return None;
         }
         it.mechanism = it.choose(facts, window);
-        let held_otherwise = it.mechanism != Mechanism::StaysAlive || it.reach.is_some_and(|r| r.variable().is_some());
-        it.recursion = culprit.filter(|_| !held_otherwise).and_then(|c| Recursion::on_the_way_to(facts, c));
+        let held_otherwise = it.reach.is_some_and(|r| r.variable().is_some()) || it.shared().is_some();
+        let may_be = it.mechanism == Mechanism::StaysAlive && !held_otherwise;
+        it.recursion = culprit.filter(|_| may_be).and_then(|c| Recursion::on_the_way_to(facts, c));
         it.rivals = it.rivals_of(facts, window);
         Some(it)
     }
@@ -185,7 +187,7 @@ impl<'a> HeapCause<'a> {
     /// What the references say: nobody need ask what else may hold it.
     fn by_holder(&self, window: &Window) -> Option<Mechanism<'a>> {
         let reach = self.reach.as_ref()?;
-        if reach.variable().is_some() {
+        if reach.variable().is_some() || self.shared().is_some() {
             return Some(Mechanism::StaysAlive);
         }
         let held = reach.goroutines()?;
@@ -202,6 +204,13 @@ impl<'a> HeapCause<'a> {
             return Some(Mechanism::StaysAlive);
         }
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
+    }
+
+    /// The object that keeps most of the growth and is no list of the calls in flight (seen in lab/deaths,
+    /// order-events: topics that stay in a map, told as "every call builds its own copy").
+    fn shared(&self) -> Option<&SharedObject<'a>> {
+        let calls = self.calls.as_ref().map_or(0, |c| c.total);
+        self.reach.as_ref().and_then(|r| r.shared_beside(calls))
     }
 
     /// Whether calls that are linked to the culprit are, by their number, the goroutines that hold the
@@ -506,6 +515,7 @@ impl<'a> HeapCause<'a> {
 
     fn rival_calls(&self) -> Rival {
         let variable = self.reach.as_ref().and_then(Reachability::variable).map(|held| held.text());
+        let variable = variable.or_else(|| self.shared().map(SharedObject::text));
         let few = match &self.calls {
             // What they could hold each would be nothing to speak of; or they are idle workers.
             Some(calls) if calls.total < MIN_CALLS => {

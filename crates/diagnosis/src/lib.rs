@@ -52,6 +52,7 @@ mod rule_info;
 mod ruled_out;
 mod rules;
 mod sentence;
+mod shared_object;
 mod site_certainty;
 mod site_table;
 mod subject;

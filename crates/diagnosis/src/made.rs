@@ -5,19 +5,15 @@
 //! look, and is told as that.
 
 use crate::facts::{GraphMade, GraphPlace, GraphRoot};
-
-/// Places that are named; more are no answer.
-const MOST_PLACES: usize = 3;
-/// What is made must come with so many of the objects that are kept, one in so many.
-const ONE_IN: u64 = 8;
+use crate::thresholds::unprofiled_heap::{COMES_WITH_ONE_IN, MOST_MAKERS};
 
 /// The type that tells best where what a root keeps comes from, and its places: what is most of it or comes
 /// with much of it, made in the fewest places; else a map that grows, by who adds to it.
 pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
-    let few = |m: &&GraphMade| (1..=MOST_PLACES).contains(&m.places.len());
+    let few = |m: &&GraphMade| (1..=MOST_MAKERS).contains(&m.places.len());
     // One cache is made once, and holds a million: where the cache was made tells nothing of these.
     let is_much = |m: &GraphMade| {
-        m.bytes.saturating_mul(2) >= root.retained_bytes || m.objects.saturating_mul(ONE_IN) >= root.objects
+        m.bytes.saturating_mul(2) >= root.retained_bytes || m.objects.saturating_mul(COMES_WITH_ONE_IN) >= root.objects
     };
     let best = |all: &mut dyn Iterator<Item = &'_ GraphMade>| -> Option<usize> {
         let all: Vec<&GraphMade> = all.collect();

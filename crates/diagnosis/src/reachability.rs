@@ -7,6 +7,7 @@ use crate::facts::{GraphFacts, GraphRoot};
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
 use crate::graph_holder::GraphHolder;
+use crate::shared_object::SharedObject;
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE};
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
@@ -20,6 +21,8 @@ pub(crate) struct Reachability<'a> {
     grown: u64,
     /// Who holds most of it, if one does for certain.
     pub(crate) holder: Option<HeldBy<'a>>,
+    /// The object that keeps most of it, where no holder does alone.
+    shared: Option<SharedObject<'a>>,
 }
 
 /// Who holds most of a growth.
@@ -41,7 +44,8 @@ impl<'a> Reachability<'a> {
         let largest = GraphHolder::largest(graph).filter(|h| h.root.kind != "runtime");
         let held_by = |holder: GraphHolder<'a>| HeldBy { part: part(holder.root.retained_bytes), holder };
         let holder = largest.map(held_by).filter(|held| held.part >= HELD_BY_ONE);
-        Some(Self { graph, grown, holder })
+        let shared = SharedObject::largest(graph).filter(|s| part(s.retained_bytes()) >= HELD_BY_ONE);
+        Some(Self { graph, grown, holder, shared: shared.filter(|_| holder.is_none()) })
     }
 
     /// Whether what came is alive; `None` where it is mixed.
@@ -80,9 +84,14 @@ impl<'a> Reachability<'a> {
                 let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
                 format!("{}{what}", held.text())
             }
-            None => by_way().or_else(by_type)?,
+            None => by_way().or_else(|| self.shared.map(|s| s.text())).or_else(by_type)?,
         };
         Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
+    }
+
+    /// What keeps most of it and is shared, unless it has one for each of so many calls.
+    pub(crate) fn shared_beside(&self, calls: u64) -> Option<&SharedObject<'a>> {
+        self.shared.as_ref().filter(|s| !s.has_one_for_each(calls))
     }
 
     /// The holder, if it is a package variable.

@@ -74,6 +74,9 @@ pub(crate) mod goroutine_growth {
 }
 
 pub(crate) mod heap_growth {
+    /// Times as many, or as few, as calls in flight, within which what a shared object has many of is one for
+    /// each call. Chosen: a few of them may just have come or gone.
+    pub(crate) const ONE_EACH: u64 = 3;
     /// Times that a function stands in the recorded stack of a site, where a recursion keeps what each level
     /// allocates. Chosen: Go records 32 frames up to 1.22, 128 from then on, and several functions may call
     /// each other in turn.
@@ -252,6 +255,11 @@ pub(crate) mod unexplained_growth {
 }
 
 pub(crate) mod unprofiled_heap {
+    /// Functions that make a type, up to which they are named. Chosen: what a reader looks at.
+    pub(crate) const MOST_MAKERS: usize = 3;
+    /// Part of a holder's objects, as one in so many, that are of a type which says where they come from.
+    /// Chosen: what comes with each of many is one of a few objects of it.
+    pub(crate) const COMES_WITH_ONE_IN: u64 = 8;
     /// Part of the growth, as the least it can be, from which on a holder that the heap's references lead to
     /// explains it. Chosen: more than all others together.
     pub(crate) const HELD_BY_ONE: f64 = 0.5;

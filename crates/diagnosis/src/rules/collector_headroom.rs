@@ -34,6 +34,11 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         Origin::Profiled(c) => (Subject::site(&c.frame), Some(c.site)),
         Origin::Suspects(_) => (Subject::Process, None),
     };
+    // The cause is sure; who allocates what the collector does not come to is a guess, and no part of it.
+    let suspect = match &heap.origin {
+        Origin::Suspects(s) => s.first().map(|s| format!("; a suspect of allocating it is {}", s.text())),
+        Origin::Profiled(_) => None,
+    };
     let (live, beside) = (heap.collector.marked, heap.collector.beside);
     let value = memory_limit_for(limit);
     let set = match facts.gc.memory_limit {
@@ -66,14 +71,15 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         level: level(facts, w.end_bytes),
         title: "the collector's goal lies beyond the limit".into(),
         sentence: format!(
-            "{} had {} alive, and the collector would not have finished before the heap had {}: with {} beside the heap that is beyond the limit of {}, which it reached in {}{}.",
+            "{} had {} alive, and the collector would not have finished before the heap had {}: with {} beside the heap that is beyond the limit of {}, which it reached in {}{}{}.",
             service(facts),
             bytes(live),
             bytes(goal),
             bytes(beside),
             bytes(limit),
             seconds(w.seconds()),
-            ending(facts, w)
+            ending(facts, w),
+            suspect.unwrap_or_default()
         ),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is Go heap", value: heap.parts.share(heap.parts.heap) },

@@ -192,7 +192,7 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Frame, Gc, Goroutines, GraphFacts, GraphRoot, Group, Heap, HeapClass, Sample};
+    use crate::facts::{Frame, Gc, Goroutines, GraphFacts, GraphNode, GraphRoot, Group, Heap, HeapClass, Sample};
 
     #[test]
     fn what_was_read_while_it_ran_or_without_registers_is_estimated() {
@@ -267,5 +267,29 @@ mod tests {
         assert!(found.sentence.contains("158 goroutines in main.fill hold 470 MB"), "{}", found.sentence);
         assert_eq!(found.open_rivals().count(), 0, "{:?}", found.rivals);
         assert!(found.confidence() > 0.85, "{:?}", found.factors);
+
+        // None of them alone: one broker, to which all lead, has far more topics than there are calls.
+        let node = |parent, kind: &str, name: &str, count, retained_bytes| GraphNode {
+            parent,
+            kind: kind.into(),
+            name: name.into(),
+            count,
+            retained_bytes,
+            ..GraphNode::default()
+        };
+        let tree = |topics| {
+            vec![
+                node(None, "heap", "live heap", 1, 480_000_000),
+                node(Some(0), "object", "main.Broker", 1, 470_000_000),
+                node(Some(1), "object", "main.topic", topics, 460_000_000),
+            ]
+        };
+        for (topics, title) in [(20_000, "it leaks"), (150, "every call builds its own copy")] {
+            let none = GraphFacts { roots: Vec::new(), tree: tree(topics), ..graph(root("global", "x", 0)) };
+            facts.graph = Some(none);
+            let diagnosis = diagnose(&facts);
+            let found = diagnosis.findings.iter().find(|f| f.code == "unprofiled-heap").unwrap();
+            assert!(found.title.contains(title), "{topics}: {}", found.title);
+        }
     }
 }

@@ -1,0 +1,108 @@
+//! One object that several lead to, and that keeps most of what grew: by the tree of who keeps whom. What it
+//! has many of is no copy that each call in flight has of its own. Pure.
+
+use crate::facts::{GraphFacts, GraphNode};
+use crate::thresholds::heap_growth::ONE_EACH;
+use crate::units::{bytes, plural};
+
+/// What a map of the runtime's is made of, which are not its entries.
+const PARTS_OF_MAPS: [&str; 4] = ["[]*map.table[", "map.table[", "[]map.group[", "map.group["];
+/// Steps into the tree that are looked at for entries.
+const MOST_STEPS: usize = 16;
+
+/// Such an object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SharedObject<'a> {
+    node: &'a GraphNode,
+    /// How many of a kind it keeps, at least: where the tree below it first has several; 1 where it has not.
+    entries: u64,
+}
+
+impl<'a> SharedObject<'a> {
+    /// The object that no root alone keeps and that keeps most; `None` where several of its kind do.
+    pub(crate) fn largest(graph: &'a GraphFacts) -> Option<Self> {
+        let alone = |n: &&GraphNode| n.parent == Some(0) && n.kind == "object" && n.count == 1;
+        let node = graph.tree.iter().filter(alone).rev().max_by_key(|n| n.retained_bytes)?;
+        Some(Self { node, entries: entries(graph, node) })
+    }
+
+    /// Bytes that it keeps.
+    pub(crate) fn retained_bytes(&self) -> u64 {
+        self.node.retained_bytes
+    }
+
+    /// Whether it has about one for each of so many calls, as a list of those that are being answered has:
+    /// then it keeps what is theirs.
+    pub(crate) fn has_one_for_each(&self, calls: u64) -> bool {
+        self.entries <= calls.saturating_mul(ONE_EACH) && calls <= self.entries.saturating_mul(ONE_EACH)
+    }
+
+    /// `one main.Broker, to which several lead, keeps 611 MB of it in 255,117 objects`.
+    pub(crate) fn text(&self) -> String {
+        let n = self.node;
+        let (held, objects) = (bytes(n.retained_bytes), plural(n.objects, "object"));
+        format!("one {}, to which several lead, keeps {held} of it in {objects}", n.name)
+    }
+}
+
+/// How many there are where the heaviest way down the tree first has several of a kind.
+fn entries(graph: &GraphFacts, from: &GraphNode) -> u64 {
+    let mut at = graph.tree.iter().position(|n| std::ptr::eq(n, from));
+    for _ in 0..MOST_STEPS {
+        let Some(parent) = at else { return 1 };
+        let is_child = |n: &&GraphNode| n.parent == u32::try_from(parent).ok() && n.kind == "object";
+        let Some(child) = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes) else { return 1 };
+        if child.count > 1 && !PARTS_OF_MAPS.iter().any(|part| child.name.starts_with(part)) {
+            return child.count;
+        }
+        at = graph.tree.iter().position(|n| std::ptr::eq(n, child));
+    }
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(parent: Option<u32>, name: &str, count: u64, retained_bytes: u64) -> GraphNode {
+        let kind = if parent.is_none() { "heap" } else { "object" };
+        GraphNode {
+            parent,
+            name: name.into(),
+            kind: kind.into(),
+            count,
+            retained_bytes,
+            objects: 9,
+            ..GraphNode::default()
+        }
+    }
+
+    /// As `lab/deaths`, order-events has it: 73 calls in flight, and 19,864 topics that nobody takes away.
+    #[test]
+    fn what_it_has_many_of_is_not_of_the_calls() {
+        let mut g = GraphFacts {
+            tree: vec![
+                node(None, "live heap", 1, 620),
+                node(Some(0), "runtime.p", 2, 900),
+                node(Some(0), "main.Broker", 1, 600),
+                node(Some(2), "map[string]*main.topic", 1, 590),
+                node(Some(3), "[]map.group[string]*main.topic", 64, 580),
+                node(Some(4), "main.topic", 19_864, 570),
+            ],
+            ..GraphFacts::default()
+        };
+        let it = SharedObject::largest(&g).unwrap();
+        assert_eq!((it.retained_bytes(), it.entries), (600, 19_864));
+        assert_eq!(it.text(), "one main.Broker, to which several lead, keeps 600 B of it in 9 objects");
+        assert!(!it.has_one_for_each(73));
+        // A list of the calls in flight keeps what is theirs.
+        g.tree[5].count = 80;
+        assert!(SharedObject::largest(&g).unwrap().has_one_for_each(73));
+        // One large thing that all share is nobody's copy.
+        g.tree.truncate(4);
+        assert!(!SharedObject::largest(&g).unwrap().has_one_for_each(73));
+        g.tree.truncate(2);
+        assert_eq!(SharedObject::largest(&g), None);
+        assert_eq!(SharedObject::largest(&GraphFacts::default()), None);
+    }
+}
