@@ -1,6 +1,7 @@
 //! The quick census of a target: which collections are known, and how many elements each had at calmer times.
 //! Of a collection that does not change one number is kept, whatever the number of looks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::quick_census::{FindLimits, Finder, KnownWays, QuickReading, Way};
@@ -8,6 +9,8 @@ use lastgasp_goruntime::{Runtime, Symbolizer};
 use lastgasp_inferior::{BlockCache, Memory};
 use nix::time::ClockId;
 use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::wanted_constants::WantedConstants;
 
 /// Most looks that are kept.
 pub const MAX_CENSUS_LOOKS: usize = 24;
@@ -155,14 +158,21 @@ pub struct QuickCensus {
     due: Option<Instant>,
     rest: Duration,
     is_off: bool,
+    /// What processes of its binary are asked for.
+    constants: Arc<WantedConstants>,
 }
 
 impl QuickCensus {
     /// Switches it on, as it is at first, or off: then it knows nothing and reads nothing.
     pub fn switch(&mut self, on: bool) {
         if self.is_off == on {
-            *self = Self { is_off: !on, ..Self::default() };
+            *self = Self { is_off: !on, constants: Arc::clone(&self.constants), ..Self::default() };
         }
+    }
+
+    /// What is asked for of the binary's constants is learned from other processes of it too.
+    pub fn shares(&mut self, constants: Arc<WantedConstants>) {
+        self.constants = constants;
     }
 
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
@@ -181,6 +191,10 @@ impl QuickCensus {
             let began = own_processor_time();
             let constants = BlockCache::new(mem);
             let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
+            let code = rt.module.pcs.start;
+            if search.reads_constants() {
+                constants.read_ahead(&self.constants.in_process(code));
+            }
             let mut more = true;
             while more && !left_off() && own_processor_time().saturating_sub(began) < most {
                 more = search.step(rt, mem, &symbols);
@@ -190,6 +204,7 @@ impl QuickCensus {
                 self.search = None;
                 return;
             }
+            self.constants.note(code, &constants.wanted());
             if more {
                 self.merge(found, None, t_ms);
             } else {
