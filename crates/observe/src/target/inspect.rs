@@ -212,6 +212,9 @@ pub trait ReadByAnother: Memory + Send + Sync + std::fmt::Debug {
 
     /// Whether somebody is.
     fn is_hurried(&self) -> bool;
+
+    /// The processor time that others have spent on reading it so far.
+    fn worked(&self) -> Duration;
 }
 
 /// Such memory, shared between who asks and who is in a hurry.
