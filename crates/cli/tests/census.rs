@@ -24,7 +24,8 @@ fn jumped(document: &Value) -> String {
     found.unwrap_or_else(|| panic!("{findings:#?}"))["sentence"].as_str().unwrap().to_owned()
 }
 
-fn is_told(minor: u16, more: &[&str]) -> Option<(Value, String)> {
+/// `after` how long it publishes the large one, and for how long it works at it.
+fn is_told(minor: u16, more: &[&str], after: [&str; 2]) -> Option<(Value, String)> {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: needs root to make a cgroup");
         return None;
@@ -34,7 +35,8 @@ fn is_told(minor: u16, more: &[&str]) -> Option<(Value, String)> {
     let store = tempfile::tempdir().unwrap();
     let mut command = Command::new(LASTGASP);
     command.args(["run", "--memory-max", "300M", "--store"]).arg(store.path()).args(more);
-    let out = command.arg("--").arg(program).args(["-after", "14s", "-die"]).output().unwrap();
+    let out =
+        command.arg("--").arg(program).args(["-die", "-after", after[0], "-building", after[1]]).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
     let folders = std::fs::read_dir(store.path()).unwrap().flatten().map(|e| e.path());
     let last = folders.filter(|p| p.to_string_lossy().ends_with("post-kill")).max();
@@ -44,10 +46,12 @@ fn is_told(minor: u16, more: &[&str]) -> Option<(Value, String)> {
     Some((document, sentence))
 }
 
-/// With the graph of the dead its words and type are the graph's.
+/// With the graph of the dead its words and type are the graph's. The goroutine that holds it works for
+/// seconds before it publishes, as on a busy machine: the search for collections that ends 14 seconds after
+/// the first one finds it at work, and what it held is known on nevertheless.
 #[test]
 fn go1_26_with_the_graph() {
-    let Some((document, sentence)) = is_told(26, &[]) else { return };
+    let Some((document, sentence)) = is_told(26, &[], ["12s", "4s"]) else { return };
     let census = document["graph"]["census"].as_array().unwrap();
     let ids = census.iter().find(|c| c["type"] == "[]int64" && c["elements"] == 230_000).unwrap();
     assert_eq!(ids["before"], 312, "{ids:#}\n{sentence}");
@@ -56,6 +60,6 @@ fn go1_26_with_the_graph() {
 /// No graph is made: what the flight ring knows is enough.
 #[test]
 fn go1_22_without_a_graph() {
-    let Some((document, _)) = is_told(22, &["--no-graph"]) else { return };
+    let Some((document, _)) = is_told(22, &["--no-graph"], ["10s", "0s"]) else { return };
     assert!(document["graph"].is_null());
 }

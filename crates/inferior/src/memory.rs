@@ -1,6 +1,6 @@
 //! The seam: bytes at an address.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 
 use thiserror::Error;
 
@@ -208,6 +208,8 @@ struct Block {
     base: u64,
     /// Whether it could be read.
     is_read: bool,
+    /// Whether anybody has asked for a byte of it.
+    is_wanted: bool,
     bytes: Box<[u8]>,
 }
 
@@ -219,6 +221,54 @@ impl<M: Memory> BlockCache<M> {
     pub fn new(inner: M) -> Self {
         Self { inner, blocks: RefCell::new(Vec::new()) }
     }
+
+    /// Reads the blocks in which these addresses lie, all at once: for who knows what he will ask for, of
+    /// memory that costs more to ask than to read.
+    pub fn read_ahead(&self, addresses: &[Addr]) {
+        let mut blocks = self.places();
+        let mut bases: Vec<u64> = addresses.iter().map(|at| at.0 / BLOCK * BLOCK).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let is_held = |base: u64| blocks.get((base / BLOCK) as usize % BLOCKS).is_some_and(|b| b.base == base);
+        bases.retain(|base| !is_held(*base));
+        bases.truncate(BLOCKS);
+        if bases.is_empty() {
+            return;
+        }
+        let mut read: Vec<Box<[u8]>> = bases.iter().map(|_| vec![0; BLOCK as usize].into_boxed_slice()).collect();
+        let mut parts: Vec<Part<'_>> = bases
+            .iter()
+            .zip(&mut read)
+            .map(|(base, buf)| Part { addr: Addr(*base), buf: buf.as_mut(), ok: false })
+            .collect();
+        self.inner.read_parts(&mut parts);
+        let were_read: Vec<bool> = parts.iter().map(|part| part.ok).collect();
+        for ((base, bytes), is_read) in bases.into_iter().zip(read).zip(were_read) {
+            // What could not be read ahead is tried again by itself: all of it may have come too late.
+            if let (true, Some(place)) = (is_read, blocks.get_mut((base / BLOCK) as usize % BLOCKS)) {
+                *place = Block { base, is_read, is_wanted: false, bytes };
+            }
+        }
+    }
+
+    /// Where the blocks begin that are held and of which a byte was asked for, in their order.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Addr> {
+        let mut all: Vec<Addr> =
+            self.blocks.borrow().iter().filter(|b| b.is_wanted && b.is_read).map(|b| Addr(b.base)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The places for blocks, made when they are first needed.
+    fn places(&self) -> RefMut<'_, Vec<Block>> {
+        let mut blocks = self.blocks.borrow_mut();
+        if blocks.is_empty() {
+            let empty = Block { base: u64::MAX, is_read: false, is_wanted: false, bytes: Box::default() };
+            blocks.resize(BLOCKS, empty);
+        }
+        blocks
+    }
 }
 
 impl<M: Memory> Memory for BlockCache<M> {
@@ -227,10 +277,7 @@ impl<M: Memory> Memory for BlockCache<M> {
             return self.inner.read(addr, buf);
         }
         let mut done = 0usize;
-        let mut blocks = self.blocks.borrow_mut();
-        if blocks.is_empty() {
-            blocks.resize(BLOCKS, Block { base: u64::MAX, is_read: false, bytes: Box::default() });
-        }
+        let mut blocks = self.places();
         while done < buf.len() {
             let at = addr.plus(done as u64);
             let base = at.0 / BLOCK * BLOCK;
@@ -244,6 +291,7 @@ impl<M: Memory> Memory for BlockCache<M> {
                 block.base = base;
                 block.is_read = self.inner.read(Addr(base), &mut block.bytes).is_ok();
             }
+            block.is_wanted = true;
             let Some(out) = buf.get_mut(done..done + want) else {
                 break;
             };
@@ -259,5 +307,54 @@ impl<M: Memory> Memory for BlockCache<M> {
 
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         self.inner.read_parts(parts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory up to an address, which counts how often it is asked.
+    struct Asked {
+        end: u64,
+        times: std::cell::Cell<usize>,
+    }
+
+    impl Memory for Asked {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            let mut parts = [Part { addr, buf, ok: false }];
+            self.read_parts(&mut parts);
+            let [Part { ok, buf, .. }] = parts;
+            if ok { Ok(()) } else { Err(ReadError { addr, len: buf.len(), cause: ReadCause::Absent }) }
+        }
+
+        fn read_parts(&self, parts: &mut [Part<'_>]) {
+            self.times.set(self.times.get() + 1);
+            for part in parts {
+                part.ok = part.addr.0 + part.buf.len() as u64 <= self.end;
+                part.buf.fill((part.addr.0 / BLOCK) as u8);
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_read_ahead_all_at_once() {
+        let memory = Asked { end: 10 * BLOCK + 100, times: 0.into() };
+        let cache = BlockCache::new(&memory);
+        let at = |n: u64| Addr(n * BLOCK + 8);
+        // Two of one block, and one that sticks out over the end.
+        cache.read_ahead(&[at(3), Addr(3 * BLOCK), at(5), at(10), at(2)]);
+        assert_eq!((memory.times.get(), cache.wanted()), (1, Vec::new()));
+        assert_eq!((cache.u8(at(3)), cache.u8(at(2)), memory.times.get()), (Ok(3), Ok(2), 1));
+        assert_eq!(cache.u8(at(10)), Ok(10), "it is asked for by itself");
+        assert_eq!(memory.times.get(), 3);
+        assert_eq!(cache.u8(at(7)), Ok(7));
+        assert_eq!(cache.wanted(), [Addr(2 * BLOCK), Addr(3 * BLOCK), Addr(7 * BLOCK)], "5 was not wanted");
+        cache.read_ahead(&[at(3), at(7)]);
+        assert_eq!(memory.times.get(), 4, "both were there");
+        // More than there are places.
+        let many: Vec<Addr> = (0..3 * BLOCKS as u64).map(at).collect();
+        cache.read_ahead(&many);
+        assert_eq!(cache.u8(at(5)), Ok(5));
     }
 }

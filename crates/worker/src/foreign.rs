@@ -108,7 +108,11 @@ impl Workers {
 fn ready_to_read(mut worker: Worker<()>) -> io::Result<Worker<()>> {
     worker.give(&AnyTask::Read, &[])?;
     match worker.hear(Instant::now() + Duration::from_secs(5)) {
-        Heard::Said(Said::Ready) => Ok(worker),
+        // What its start has cost is nobody's who has it read.
+        Heard::Said(Said::Ready) => {
+            worker.worked();
+            Ok(worker)
+        }
         other => Err(io::Error::other(format!("{other:?}"))),
     }
 }

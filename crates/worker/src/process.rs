@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, sendmsg,
@@ -54,6 +56,8 @@ pub struct Worker<A> {
     /// Descriptors that came back with what it said.
     received: Vec<OwnedFd>,
     about: About,
+    /// Its processor time that somebody was told of.
+    told: Duration,
     answers: PhantomData<A>,
 }
 
@@ -170,6 +174,7 @@ impl<A: DeserializeOwned> Worker<A> {
             until,
             received,
             about,
+            told: Duration::ZERO,
             answers,
         })
     }
@@ -221,6 +226,15 @@ impl<A: DeserializeOwned> Worker<A> {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// The processor time that it has worked since this was asked the last time.
+    pub(crate) fn worked(&mut self) -> Duration {
+        let clock = self.pid().and_then(|pid| clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).ok());
+        let all = clock.and_then(|clock| clock.now().ok()).map_or(self.told, Duration::from);
+        let new = all.saturating_sub(self.told);
+        self.told = all;
+        new
     }
 
     /// Tells one that is ready to begin; its time begins anew.
@@ -392,5 +406,28 @@ impl<A> Drop for Worker<A> {
             let _ = child.kill();
             let _ = wait(child, self.about);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a worker works is told once, and its sleep is none.
+    #[test]
+    fn what_a_worker_works_is_told_once() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exec sleep 60"]);
+        let limits = Limits { memory: 32 << 20, time: Duration::from_secs(60), processor: Duration::from_secs(60) };
+        let mut worker = Worker::<()>::spawn(command, limits).unwrap();
+        let sleeps = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim() == "sleep";
+        while !sleeps(worker.pid().unwrap()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let (first, again) = (worker.worked(), worker.worked());
+        assert!(first > Duration::from_millis(5) && again < first / 2, "{first:?}, {again:?}");
+        drop(worker.end(Some(End::Dismissed)));
+        assert_eq!(worker.worked(), Duration::ZERO, "one that has ended");
     }
 }

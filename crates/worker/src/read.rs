@@ -145,6 +145,8 @@ pub(crate) struct ReadMemory {
     visit: Mutex<Visit>,
     /// Somebody is in a hurry, and wants what the asker holds.
     hurried: AtomicBool,
+    /// Nanoseconds of processor time that workers have spent on it.
+    worked: AtomicU64,
 }
 
 /// What all memories that workers read have in common.
@@ -168,7 +170,8 @@ const SEEN: Duration = Duration::from_millis(1);
 impl ReadMemory {
     pub(crate) fn new(about: About, started: u64, mem: Arc<File>, common: Arc<Common>) -> Self {
         let number = common.memories.fetch_add(1, Ordering::Relaxed);
-        Self { about, started, mem, common, number, visit: Mutex::default(), hurried: AtomicBool::new(false) }
+        let (hurried, worked) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { about, started, mem, common, number, visit: Mutex::default(), hurried, worked }
     }
 
     /// Asks for pieces that make one question; `None`: it does not answer.
@@ -191,6 +194,8 @@ impl ReadMemory {
                 None
             }
             Ok(Some(answer)) => {
+                let worked = u64::try_from(worker.worked().as_nanos()).unwrap_or(u64::MAX);
+                self.worked.fetch_add(worked, Ordering::Relaxed);
                 lent.give_back();
                 self.common.silent.answered(self.about.pid, self.started);
                 let lengths: Vec<usize> = asked.iter().map(|(_, len)| *len).collect();
@@ -267,6 +272,10 @@ impl ReadByAnother for ReadMemory {
 
     fn is_hurried(&self) -> bool {
         self.hurried.load(Ordering::Acquire)
+    }
+
+    fn worked(&self) -> Duration {
+        Duration::from_nanos(self.worked.load(Ordering::Relaxed))
     }
 }
 

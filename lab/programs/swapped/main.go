@@ -55,9 +55,12 @@ func (s *store) publish(n int) {
 }
 
 //go:noinline
-func (s *store) watch(told <-chan os.Signal) {
+func (s *store) watch(told <-chan os.Signal, building time.Duration) {
 	for range told {
 		s.polls++
+		// It runs meanwhile, as it does longer than its work takes where many others run too.
+		for end := time.Now().Add(building); time.Now().Before(end); {
+		}
 		s.publish(large)
 	}
 }
@@ -82,7 +85,8 @@ func fill() *many {
 func main() {
 	lots := flag.Bool("many", false, "hold two thousand collections more")
 	after := flag.Duration("after", 0, "publish the large one by itself after so long (0: when SIGUSR1 comes)")
-	die := flag.Bool("die", false, "fill memory a second after that")
+	building := flag.Duration("building", 0, "work for so long before the large one is published")
+	die := flag.Bool("die", false, "fill memory a second after that is done")
 	flag.Parse()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
@@ -91,7 +95,7 @@ func main() {
 	}
 	s := &store{}
 	s.publish(small)
-	go s.watch(told)
+	go s.watch(told, *building)
 	fmt.Println("ready")
 	if *after > 0 {
 		time.Sleep(*after)
@@ -99,7 +103,7 @@ func main() {
 	}
 	var rest [][]byte
 	if *die {
-		time.Sleep(time.Second)
+		time.Sleep(*building + time.Second)
 		for {
 			b := make([]byte, 1<<20)
 			for i := range b {

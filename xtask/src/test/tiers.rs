@@ -47,6 +47,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
         Tier::Go,
         &[
             "causes",
+            "census_asks",
             "collections",
             "core_files",
             "garble",

@@ -104,6 +104,11 @@ impl<'a> Symbolizer<'a> {
         Self { mem, md, layout, frames: RefCell::default(), places: RefCell::default(), kept: Cell::default() }
     }
 
+    /// The memory that holds pclntab and the read-only data.
+    pub(crate) fn constants(&self) -> &'a dyn Memory {
+        self.mem
+    }
+
     /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one
     /// less.
     #[must_use]

@@ -50,6 +50,9 @@ const ARRAY_BYTES: u64 = 512;
 const BATCH: usize = 128;
 /// Words of package variables that are looked at.
 const MAX_VARIABLES: usize = 1 << 16;
+/// Goroutines that are looked at for the oldest, and so many of them at once.
+const MAX_GOROUTINES: usize = 1 << 14;
+const GOROUTINES_AT_ONCE: usize = 512;
 /// A goroutine whose stack has more in use is not looked at.
 const MAX_STACK: u64 = 64 << 10;
 /// Bytes of a map's header, in all releases.
@@ -131,6 +134,12 @@ impl Finder {
         }
     }
 
+    /// Whether the next part reads the binary's constants.
+    #[must_use]
+    pub fn reads_constants(&self) -> bool {
+        self.stage == Stage::Stacks
+    }
+
     /// Does a part of it, of a millisecond or so; gives whether there is more to do. `symbols` must be able
     /// to read the binary's constants.
     pub fn step(&mut self, rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>) -> bool {
@@ -187,15 +196,19 @@ impl Finder {
         let all = distinct(pointers(rt, mem, &mut gaps).1, rt.layout.g.sizeof, &mut gaps);
         let Some(first) = all.first() else { return };
         let mut slots = SlotFinder::near(*first);
-        let mut oldest: Vec<(u64, Addr, u64)> = all
-            .iter()
-            .take(1 << 14)
-            .filter_map(|g| {
-                let raw = RawG::parse(rt, &mem.bytes(*g, rt.layout.g.sizeof as usize, 1 << 12).ok()?)?;
+        let mut oldest: Vec<(u64, Addr, u64)> = Vec::new();
+        let size = rt.layout.g.sizeof as usize;
+        let mut bytes = vec![0u8; size * GOROUTINES_AT_ONCE.min(all.len())];
+        for chunk in all.get(..MAX_GOROUTINES.min(all.len())).unwrap_or_default().chunks(GOROUTINES_AT_ONCE) {
+            let places = chunk.iter().zip(bytes.chunks_exact_mut(size.max(1)));
+            let mut parts: Vec<Part<'_>> = places.map(|(g, buf)| Part { addr: *g, buf, ok: false }).collect();
+            mem.read_parts(&mut parts);
+            oldest.extend(parts.iter().filter(|part| part.ok).filter_map(|part| {
+                let raw = RawG::parse(rt, part.buf)?;
                 raw.resume()?;
-                (raw.used_bytes() <= MAX_STACK).then_some((raw.goid, *g, raw.stack.end.0))
-            })
-            .collect();
+                (raw.used_bytes() <= MAX_STACK).then_some((raw.goid, part.addr, raw.stack.end.0))
+            }));
+        }
         oldest.sort_unstable();
         oldest.truncate(self.limits.goroutines);
         let mut reader = StackReader::new(rt, mem, symbols, &[]);

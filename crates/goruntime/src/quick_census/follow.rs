@@ -212,13 +212,10 @@ impl KnownWays {
                 Anchor::Stack(_) => None,
             })
             .collect();
-        let mut tops: FxHashMap<Addr, Option<(u64, u64, u64)>> = FxHashMap::default();
-        for (_, s) in stacks() {
-            tops.entry(s.g).or_insert_with(|| waiting(rt, mem, s.g));
-        }
+        let tops = waiting(rt, mem, stacks().map(|(_, s)| s.g));
         let placed: Vec<(usize, &StackAnchor, u64)> = stacks()
             .filter_map(|(i, s)| {
-                let (goid, sp, top) = tops.get(&s.g).copied().flatten()?;
+                let (goid, sp, top) = tops.get(&s.g).copied()?;
                 // A frame that has returned stands below the stack pointer.
                 let pc_at = top.checked_sub(s.pc_word).filter(|at| goid == s.goid && *at >= sp)?;
                 top.checked_sub(s.word).filter(|at| *at > pc_at)?;
@@ -273,12 +270,24 @@ fn ended(held: &[Held], end: u32, kind: HeaderKind) -> Option<QuickReading> {
     }
 }
 
-/// Of a goroutine that does not run: its number, stack pointer, and the stack's top.
-fn waiting(rt: &Runtime, mem: &dyn Memory, g: Addr) -> Option<(u64, u64, u64)> {
-    let bytes = mem.bytes(g, rt.layout.g.sizeof as usize, 1 << 12).ok()?;
-    let raw = RawG::parse(rt, &bytes)?;
-    let (_, sp) = raw.resume()?;
-    (raw.stack_problem().is_none() && raw.stack.contains(sp)).then_some((raw.goid, sp.0, raw.stack.end.0))
+/// Of goroutines those that do not run: their numbers, stack pointers, and the stacks' tops. All are read at
+/// once.
+fn waiting(rt: &Runtime, mem: &dyn Memory, all: impl Iterator<Item = Addr>) -> FxHashMap<Addr, (u64, u64, u64)> {
+    let mut all: Vec<Addr> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    let size = rt.layout.g.sizeof as usize;
+    let mut bytes = vec![0u8; all.len() * size];
+    let places = all.iter().zip(bytes.chunks_exact_mut(size.max(1)));
+    let mut parts: Vec<Part<'_>> = places.map(|(g, buf)| Part { addr: *g, buf, ok: false }).collect();
+    mem.read_parts(&mut parts);
+    let told = parts.iter().filter(|part| part.ok).filter_map(|part| {
+        let raw = RawG::parse(rt, part.buf)?;
+        let (_, sp) = raw.resume()?;
+        let is_on_it = raw.stack_problem().is_none() && raw.stack.contains(sp);
+        is_on_it.then_some((part.addr, (raw.goid, sp.0, raw.stack.end.0)))
+    });
+    told.collect()
 }
 
 /// Places that are read together, near ones as one.

@@ -98,7 +98,6 @@ pub(super) struct FrameMap {
 /// The maps of a process's functions.
 pub(super) struct StackMaps<'a, 'b> {
     rt: &'a Runtime,
-    mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
     /// What pointer masks of stack objects are counted from; `None` where that cannot be read.
     rodata: Option<Addr>,
@@ -113,7 +112,7 @@ impl<'a, 'b> StackMaps<'a, 'b> {
     pub(super) fn new(rt: &'a Runtime, mem: &'a dyn Memory, symbols: &'a Symbolizer<'b>) -> Self {
         let at = rt.module.at;
         let rodata = if at.is_null() { None } else { mem.ptr(at.plus(rt.layout.moduledata.rodata)).ok() };
-        Self { rt, mem, symbols, rodata, known: FxHashMap::default(), objects: FxHashMap::default(), kept: 0 }
+        Self { rt, symbols, rodata, known: FxHashMap::default(), objects: FxHashMap::default(), kept: 0 }
     }
 
     /// The map of a frame at `pc`, which was left by a panic or not. `has_locals`: whether there is room for
@@ -181,7 +180,9 @@ impl<'a, 'b> StackMaps<'a, 'b> {
             Ok(None) => {}
             Err(()) => map.missing = true,
         }
-        let (symbols, mem, rt, rodata) = (self.symbols, self.mem, self.rt, self.rodata);
+        let (symbols, rt, rodata) = (self.symbols, self.rt, self.rodata);
+        // The maps stand with the tables of functions, among what never changes.
+        let mem = symbols.constants();
         let kept = &mut self.kept;
         let objects = self.objects.entry(f.entry).or_insert_with(|| {
             let Some(at) = symbols.funcdata(f, FUNCDATA_STACK_OBJECTS) else { return Some(Rc::default()) };
@@ -199,8 +200,8 @@ impl<'a, 'b> StackMaps<'a, 'b> {
     /// Of a `stackmap` (`n`, `nbit`, then `n` lists) the list `index`: the bytes that it covers, and where in
     /// them pointers are.
     fn bits(&self, at: Option<Addr>, index: i64) -> Option<(u64, Vec<u32>)> {
-        let at = at?;
-        let (n, bits) = (self.mem.u32(at).ok()?, self.mem.u32(at.plus(4)).ok()?);
+        let (at, mem) = (at?, self.symbols.constants());
+        let (n, bits) = (mem.u32(at).ok()?, mem.u32(at.plus(4)).ok()?);
         if n == 0 || n > i32::MAX as u32 || bits > MAX_BITS {
             return None;
         }
@@ -209,7 +210,7 @@ impl<'a, 'b> StackMaps<'a, 'b> {
         }
         let index = u64::try_from(index).ok().filter(|i| *i < u64::from(n))?;
         let list = at.plus(8 + index * u64::from(bits.div_ceil(8)));
-        Some((u64::from(bits) * 8, offsets(self.mem, list, bits)?))
+        Some((u64::from(bits) * 8, offsets(mem, list, bits)?))
     }
 }
 

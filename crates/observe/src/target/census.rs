@@ -1,6 +1,7 @@
 //! The quick census of a target: which collections are known, and how many elements each had at calmer times.
 //! Of a collection that does not change one number is kept, whatever the number of looks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::quick_census::{FindLimits, Finder, KnownWays, QuickReading, Way};
@@ -8,6 +9,8 @@ use lastgasp_goruntime::{Runtime, Symbolizer};
 use lastgasp_inferior::{BlockCache, Memory};
 use nix::time::ClockId;
 use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::wanted_constants::WantedConstants;
 
 /// Most looks that are kept.
 pub const MAX_CENSUS_LOOKS: usize = 24;
@@ -21,6 +24,11 @@ const UNKNOWN: u64 = u64::MAX;
 /// loaded a second after the first search jumped nine seconds later, and nobody knew that it had been small.)
 const FIRST_REST: Duration = Duration::from_secs(2);
 const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// So long a collection is known to which no way leads, in milliseconds. A goroutine that publishes a new
+/// configuration runs, and waits below its old call again only when that is done: on a busy machine seconds
+/// later. (Seen: a search that ended just then forgot the collection with all its numbers, and the capture of
+/// the death that followed did not know that it had jumped.)
+const UNSEEN_MS: u64 = 60_000;
 /// So long a search may take at once where the ones before it were as frequent as that.
 const EARLY_SEARCH: Duration = Duration::from_millis(10);
 
@@ -57,6 +65,16 @@ impl KnownCollection {
     fn note(&mut self, t_ms: u64, elements: u64) {
         if self.changes.last().is_none_or(|(_, last)| *last != elements) {
             self.changes.push((t_ms, elements));
+        }
+    }
+
+    /// Whether it is worth to be known on, where no way leads to it now.
+    fn may_come_back(&self, now_ms: u64) -> bool {
+        match self.changes.last() {
+            Some((since, UNKNOWN)) => now_ms.saturating_sub(*since) < UNSEEN_MS,
+            Some(_) => true,
+            // It was never seen.
+            None => false,
         }
     }
 
@@ -140,14 +158,21 @@ pub struct QuickCensus {
     due: Option<Instant>,
     rest: Duration,
     is_off: bool,
+    /// What processes of its binary are asked for.
+    constants: Arc<WantedConstants>,
 }
 
 impl QuickCensus {
     /// Switches it on, as it is at first, or off: then it knows nothing and reads nothing.
     pub fn switch(&mut self, on: bool) {
         if self.is_off == on {
-            *self = Self { is_off: !on, ..Self::default() };
+            *self = Self { is_off: !on, constants: Arc::clone(&self.constants), ..Self::default() };
         }
+    }
+
+    /// What is asked for of the binary's constants is learned from other processes of it too.
+    pub fn shares(&mut self, constants: Arc<WantedConstants>) {
+        self.constants = constants;
     }
 
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
@@ -166,6 +191,10 @@ impl QuickCensus {
             let began = own_processor_time();
             let constants = BlockCache::new(mem);
             let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
+            let code = rt.module.pcs.start;
+            if search.reads_constants() {
+                constants.read_ahead(&self.constants.in_process(code));
+            }
             let mut more = true;
             while more && !left_off() && own_processor_time().saturating_sub(began) < most {
                 more = search.step(rt, mem, &symbols);
@@ -175,8 +204,9 @@ impl QuickCensus {
                 self.search = None;
                 return;
             }
+            self.constants.note(code, &constants.wanted());
             if more {
-                self.merge(found, None);
+                self.merge(found, None, t_ms);
             } else {
                 self.search = None;
                 self.rest = next_rest(self.rest);
@@ -186,7 +216,7 @@ impl QuickCensus {
                     self.due = Some(now);
                     return;
                 }
-                self.merge(found, Some(&look));
+                self.merge(found, Some(&look), t_ms);
             }
         }
         let look = self.known.look(rt, mem);
@@ -196,25 +226,30 @@ impl QuickCensus {
     }
 
     /// Adds what was found. With a look, which a search that is at its end has, those go that it has not
-    /// found and to which no way leads any more.
-    fn merge(&mut self, found: Vec<Way>, look: Option<&[Option<QuickReading>]>) {
+    /// found and to which no way has led for a while. Where there are too many, those to which none leads now
+    /// go first.
+    fn merge(&mut self, found: Vec<Way>, look: Option<&[Option<QuickReading>]>, now_ms: u64) {
         let old = std::mem::take(&mut self.history.collections);
         let all_new = |known: &FxHashSet<&Way>| found.iter().all(|w| known.contains(w));
         if look.is_none() && all_new(&old.iter().map(|c| &c.way).collect()) {
             self.history.collections = old;
             return;
         }
-        let alive = |i: usize| look.is_none_or(|l| l.get(i).is_some_and(Option::is_some));
-        let mut left: FxHashMap<Way, (usize, Vec<(u64, u64)>)> =
-            old.into_iter().enumerate().map(|(i, c)| (c.way, (i, c.changes))).collect();
+        let leads = |i: usize| look.is_none_or(|l| l.get(i).is_some_and(Option::is_some));
+        let mut left: FxHashMap<Way, (usize, KnownCollection)> =
+            old.into_iter().enumerate().map(|(i, c)| (c.way.clone(), (i, c))).collect();
         let mut all: Vec<KnownCollection> = Vec::new();
         for way in found {
-            let changes = left.remove(&way).map(|(_, changes)| changes).unwrap_or_default();
+            let changes = left.remove(&way).map(|(_, c)| c.changes).unwrap_or_default();
             all.push(KnownCollection { way, changes, now: None });
         }
-        let mut others: Vec<_> = left.into_iter().filter(|(_, (i, _))| alive(*i)).collect();
-        others.sort_by_key(|(_, (i, _))| *i);
-        all.extend(others.into_iter().map(|(way, (_, changes))| KnownCollection { way, changes, now: None }));
+        let mut others: Vec<(bool, usize, KnownCollection)> = left
+            .into_values()
+            .map(|(i, c)| (!leads(i), i, c))
+            .filter(|(lost, _, c)| !lost || c.may_come_back(now_ms))
+            .collect();
+        others.sort_by_key(|(lost, i, _)| (*lost, *i));
+        all.extend(others.into_iter().map(|(.., c)| c));
         all.truncate(MAX_COLLECTIONS);
         self.known = KnownWays::new(all.iter().map(|c| &c.way));
         self.history.collections = all;
@@ -292,17 +327,64 @@ mod tests {
         assert!(!census.is_off);
     }
 
+    fn known(at: u64, changes: Vec<(u64, u64)>) -> KnownCollection {
+        let way = Way { anchor: Anchor::Variable(Addr(at)), hops: Vec::new(), kind: HeaderKind::Slice };
+        KnownCollection::new(way, changes, None)
+    }
+
+    /// What is known, and how many numbers of each.
+    fn all(census: &QuickCensus) -> Vec<(Anchor, usize)> {
+        census.history.collections.iter().map(|c| (c.way.anchor, c.changes.len())).collect()
+    }
+
     /// A search that is at its end keeps what was known and is still there, with its numbers; another way is
     /// new.
     #[test]
     fn what_was_known_keeps_its_numbers() {
-        let way = |at: u64| Way { anchor: Anchor::Variable(Addr(at)), hops: Vec::new(), kind: HeaderKind::Slice };
-        let known = |at: u64| KnownCollection::new(way(at), vec![(0, at)], None);
+        let at = |at: u64| Anchor::Variable(Addr(at));
         let mut census = QuickCensus::default();
-        census.history.collections = vec![known(1), known(2), known(3)];
-        census.merge(vec![way(4), way(2)], Some(&[reading(1), reading(2), None]));
-        let all: Vec<_> = census.history.collections.iter().map(|c| (c.way.clone(), c.changes.len())).collect();
-        assert_eq!(all, [(way(4), 0), (way(2), 1), (way(1), 1)]);
-        assert_eq!(census.known.len(), 3);
+        census.history.collections = [1, 2, 3].map(|n| known(n, vec![(0, n)])).into();
+        census.history.collections.push(known(5, Vec::new()));
+        let found = [4, 2].map(|n| known(n, Vec::new()).way);
+        census.merge(found.to_vec(), Some(&[reading(1), reading(2), None, None]), 6000);
+        assert_eq!(all(&census), [(at(4), 0), (at(2), 1), (at(1), 1), (at(3), 1)], "but what was never seen");
+        assert_eq!(census.known.len(), 4);
+    }
+
+    /// A goroutine that publishes runs: at a search that ends just then no way leads to what it holds, and it
+    /// is known on, with what it was, for as long as a busy machine may take.
+    #[test]
+    fn what_is_out_of_sight_comes_back_with_its_numbers() {
+        let mut census = QuickCensus::default();
+        census.history.collections.push(known(1, Vec::new()));
+        census.history.note(6000, &[reading(312)]);
+        // Two searches, with a look each: it is out of sight.
+        census.merge(Vec::new(), Some(&[None]), 14_000);
+        census.history.note(14_000, &[None]);
+        census.merge(Vec::new(), Some(&[None]), 30_000);
+        census.history.note(30_000, &[None]);
+        census.history.note(32_000, &[reading(230_000)]);
+        let looks: Vec<_> = census.history.looks(&census.history.collections[0]).collect();
+        assert_eq!(looks, [(6000, 312), (32_000, 230_000)]);
+        // It goes for good.
+        census.history.note(40_000, &[None]);
+        census.merge(Vec::new(), Some(&[None]), 40_000 + UNSEEN_MS - 1);
+        assert_eq!(census.history.collections.len(), 1);
+        census.merge(Vec::new(), Some(&[None]), 40_000 + UNSEEN_MS);
+        assert!(census.history.collections.is_empty() && census.known.is_empty());
+    }
+
+    /// What is out of sight takes the room of nothing that is there.
+    #[test]
+    fn what_is_out_of_sight_goes_first_where_there_are_too_many() {
+        let mut census = QuickCensus::default();
+        census.history.collections = (0..MAX_COLLECTIONS as u64).map(|n| known(n, vec![(0, n)])).collect();
+        let look: Vec<_> = (0..MAX_COLLECTIONS).map(|n| if n % 2 == 0 { None } else { reading(1) }).collect();
+        let found: Vec<Way> = (0..400).map(|n| known(1 << 20 | n, Vec::new()).way).collect();
+        census.merge(found, Some(&look), 1000);
+        let kept = |odd: u64| {
+            all(&census).iter().filter(|(a, n)| *n == 1 && matches!(a, Anchor::Variable(at) if at.0 % 2 == odd)).count()
+        };
+        assert_eq!((census.history.collections.len(), kept(1), kept(0)), (MAX_COLLECTIONS, 500, 100));
     }
 }

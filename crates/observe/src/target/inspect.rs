@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::wanted_constants::WantedConstants;
 use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime, RuntimeLocation};
 use lastgasp_inferior::{ElfImage, ImageError, ImageFacts, MappedFile, Memory, section_names};
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,9 @@ pub trait ReadByAnother: Memory + Send + Sync + std::fmt::Debug {
 
     /// Whether somebody is.
     fn is_hurried(&self) -> bool;
+
+    /// The processor time that others have spent on reading it so far.
+    fn worked(&self) -> Duration;
 }
 
 /// Such memory, shared between who asks and who is in a hurry.
@@ -333,6 +337,8 @@ pub struct KnownBinary {
     pub file: Arc<File>,
     /// What it said.
     pub says: Arc<GoFile>,
+    /// What looks at its processes ask for of its constants.
+    pub constants: Arc<WantedConstants>,
 }
 
 impl KnownBinary {

@@ -12,3 +12,4 @@ mod target;
 pub mod timeline;
 
 pub use target::{AttachError, COPY_CAP, Target, open};
+pub mod wanted_constants;

@@ -267,7 +267,10 @@ impl Inspector {
             Located::Refused(why) => return Err(NotAttached::Refused(why.clone())),
         };
         let foreign = settings.foreign.memory(pid, process.mem_shared()).map_err(|e| failed(pid, e))?;
-        Target::attach_known(process, &known.says, location, &self.mounts, foreign).map_err(NotAttached::Failed)
+        let mut target =
+            Target::attach_known(process, &known.says, location, &self.mounts, foreign).map_err(NotAttached::Failed)?;
+        target.census.shares(Arc::clone(&known.constants));
+        Ok(target)
     }
 }
 

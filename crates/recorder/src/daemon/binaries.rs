@@ -260,7 +260,9 @@ fn loaded(go: Result<KnownBinary, String>, file: &MappedFile) -> Found {
 impl Entry {
     fn of(inspected: Inspected) -> Self {
         match (inspected.says, inspected.file) {
-            (FileSays::Go(says), Some(file)) => Self::Go(KnownBinary { file, says: Arc::new(*says) }),
+            (FileSays::Go(says), Some(file)) => {
+                Self::Go(KnownBinary { file, says: Arc::new(*says), constants: Arc::default() })
+            }
             (FileSays::Unreadable(why), _) => Self::Unreadable(why),
             _ => Self::Other,
         }

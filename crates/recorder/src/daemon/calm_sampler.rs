@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
+use lastgasp_observe::target::inspect::ForeignMemory;
 use lastgasp_observe::target::timeline::Sample;
 
 use super::lives::census_jumps;
@@ -13,7 +14,7 @@ use super::target_status::TargetStatus;
 use crate::decide::leak::steady_growth;
 use crate::guard::{guarded, spawn_vital};
 use crate::own_process::run_before_others;
-use crate::watch::history::{SEARCH_CALM, TargetHistory};
+use crate::watch::history::{SEARCH_CALM, TargetHistory, own_processor_time};
 
 /// Name of the thread.
 const NAME: &str = "light";
@@ -87,17 +88,21 @@ fn serve<J: AsRef<AtomicBool>>(queue: &Receiver<J>, sample: impl Fn(&J) -> Durat
     }
 }
 
-/// Samples a process; gives how long that took.
+/// Samples a process; gives the processor time that this took, here and of whoever read for us. By the clock
+/// on the wall a busy machine, on which both wait for their turns, would have few processes sampled: the
+/// flight ring would see least where it matters most.
 fn sample(job: &Job) -> Duration {
-    let started = Instant::now();
     let mut history = match job.history.try_lock() {
         Ok(history) => history,
         Err(TryLockError::Poisoned(e)) => e.into_inner(),
         // A worker watches it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
+    let reader = history.target.foreign.clone();
+    let before = worked(reader.as_ref());
+    let worked = || worked(reader.as_ref()).saturating_sub(before);
     let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.calm_gauges()) else {
-        return started.elapsed();
+        return worked();
     };
     let sample = Sample::of(history.timeline.now_ms(), job.usage, usage.rss, &gauges);
     history.timeline.push(sample);
@@ -123,12 +128,55 @@ fn sample(job: &Job) -> Duration {
         s.census_jumps = jumps;
         s.baselines = baselines;
     });
-    started.elapsed()
+    worked()
+}
+
+/// Processor time so far, of this thread and of whoever reads for it.
+fn worked(reader: Option<&ForeignMemory>) -> Duration {
+    own_processor_time().saturating_add(reader.map_or(Duration::ZERO, |r| r.worked()))
 }
 
 #[cfg(test)]
 mod tests {
+    use lastgasp_inferior::{Addr, Memory, ReadCause, ReadError};
+    use lastgasp_observe::target::inspect::ReadByAnother;
+
     use super::*;
+
+    /// Memory of a process for which others work now and then, and mostly wait.
+    #[derive(Debug)]
+    struct Slow(std::sync::atomic::AtomicU64);
+
+    impl Memory for Slow {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            std::thread::sleep(Duration::from_millis(100));
+            self.0.fetch_add(3, Ordering::Relaxed);
+            Err(ReadError { addr, len: buf.len(), cause: ReadCause::Absent })
+        }
+    }
+
+    impl ReadByAnother for Slow {
+        fn hurry(&self, _: bool) {}
+
+        fn is_hurried(&self) -> bool {
+            false
+        }
+
+        fn worked(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// Who waits for his turn has not worked, and is not made to rest for it.
+    #[test]
+    fn work_is_charged_and_waiting_is_not() {
+        let slow = Arc::new(Slow(0.into()));
+        let reader: ForeignMemory = slow.clone();
+        let before = worked(Some(&reader));
+        assert!(slow.read(Addr(0), &mut [0]).is_err());
+        let charged = worked(Some(&reader)).saturating_sub(before);
+        assert!((Duration::from_millis(3)..Duration::from_millis(50)).contains(&charged), "{charged:?}");
+    }
 
     struct Asked(u32, Arc<AtomicBool>);
 

@@ -206,7 +206,7 @@ impl TargetHistory {
 }
 
 /// What the calling thread has worked.
-fn own_processor_time() -> Duration {
+pub(crate) fn own_processor_time() -> Duration {
     ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
 }
 

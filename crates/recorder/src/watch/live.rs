@@ -427,6 +427,10 @@ mod tests {
         fn is_hurried(&self) -> bool {
             self.hurried.load(Ordering::SeqCst)
         }
+
+        fn worked(&self) -> Duration {
+            Duration::ZERO
+        }
     }
 
     /// Whoever samples a calm process is not answered, and it comes into danger: its watch does not wait for
