@@ -181,6 +181,15 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
             }
+            if matches!(entry.info.code, "body-not-closed" | "file-not-closed") && runs_through(case.pkg) {
+                finding.level = finding.level.min(Level::Hint);
+                finding.why += "; the program waits for nothing and ends: the end closes what it has open";
+            }
+            let line = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
+            if is_silenced_for_others(entry.info.code, line) {
+                finding.level = finding.level.min(Level::Hint);
+                finding.why += "; a comment on the line says so to another linter: it may well be meant";
+            }
             let receiver = report_function.and_then(Function::receiver_type);
             if supports_tests(&finding.place.file) || is_test_package(case.pkg) || receiver.is_some_and(stands_in) {
                 finding.level = finding.level.min(Level::Hint);
@@ -191,8 +200,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             if by_key.insert(key, ()).is_some() {
                 continue;
             }
-            let text = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
-            let base = fnv(&[&finding.code, &finding.place.file, &finding.function, text.trim()]);
+            let base = fnv(&[&finding.code, &finding.place.file, &finding.function, line.trim()]);
             let nth = alike.entry(base).or_default();
             finding.fingerprint = format!("{:016x}", fnv(&[&format!("{base:x}"), &nth.to_string()]));
             *nth += 1;
@@ -226,6 +234,35 @@ fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool {
     let serves = |file: &ParsedFile<'_>| file.text.contains("ListenAndServe") || file.text.contains(".Serve(");
     let here = |f: &&ParsedFile<'_>| pkg.name != "main" || f.name == file.name;
     pkg.files.iter().filter(here).any(parses) && !pkg.files.iter().any(serves)
+}
+
+/// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a
+/// select, a handler or a listener.
+fn runs_through(pkg: &Package<'_>) -> bool {
+    const GO_ON: &[&str] =
+        &["for {", "select {", "ListenAndServe", ".Serve(", "net.Listen(", "signal.Notify", "http.Handle", ".Wait()"];
+    let has_main = pkg.by_name.contains_key("main");
+    pkg.name == "main"
+        && has_main
+        && !pkg.files.iter().any(|f| GO_ON.iter().any(|w| f.text.contains(w)) || f.imports("google.golang.org/grpc"))
+}
+
+/// Whether a line is marked for another linter that looks for the same: `//nolint:gosec`, `// #nosec G114`.
+fn is_silenced_for_others(code: &str, line: &str) -> bool {
+    let (linters, numbers): (&[&str], &[&str]) = match code {
+        "server-no-timeout" => (&["gosec"], &["G112", "G114"]),
+        "body-not-closed" => (&["bodyclose"], &[]),
+        "rows-not-closed" => (&["sqlclosecheck", "rowserrcheck"], &[]),
+        "request-no-context" | "client-no-timeout" => (&["noctx"], &[]),
+        "context-not-handed-on" => (&["contextcheck", "noctx"], &[]),
+        "file-not-closed" => (&["gosec"], &["G307"]),
+        _ => return false,
+    };
+    let Some((_, comment)) = line.split_once("//") else { return false };
+    comment.split_once("nolint:").is_some_and(|(_, named)| {
+        let named = named.split_whitespace().next().unwrap_or_default();
+        named.split(',').any(|l| linters.contains(&l))
+    }) || comment.contains("#nosec") && numbers.iter().any(|n| comment.contains(n))
 }
 
 /// Whether a name, of a type or of a file, says that it stands in for something in tests: a word of it is
@@ -309,7 +346,27 @@ fn fnv(texts: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{stands_in, supports_tests};
+    use super::{is_silenced_for_others, stands_in, supports_tests};
+
+    #[test]
+    fn a_comment_for_another_linter_is_read_where_that_looks_for_the_same() {
+        for (code, line) in [
+            ("server-no-timeout", "http.ListenAndServe(a, nil) //nolint:gosec // for development only"),
+            ("server-no-timeout", "http.ListenAndServe(a, nil) // #nosec G114"),
+            ("body-not-closed", "resp, err := c.Do(req) //nolint:errcheck,bodyclose"),
+        ] {
+            assert!(is_silenced_for_others(code, line), "{line}");
+        }
+        for (code, line) in [
+            ("server-no-timeout", "http.ListenAndServe(a, nil) //nolint:errcheck"),
+            ("server-no-timeout", "http.ListenAndServe(a, nil) // #nosec G704"),
+            ("body-not-closed", "resp, err := c.Do(req) //nolint:gosec"),
+            ("lock-held-across-wait", "ch <- 1 //nolint:gosec"),
+            ("server-no-timeout", "http.ListenAndServe(a, nil) // gosec says G114"),
+        ] {
+            assert!(!is_silenced_for_others(code, line), "{line}");
+        }
+    }
 
     #[test]
     fn names_of_what_stands_in_for_something_in_tests() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use lastgasp_gosource::project::{Options, load};
-use lastgasp_gosource::{catalogue, check, is_quiet};
+use lastgasp_gosource::{Level, catalogue, check, is_quiet};
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/source")
@@ -35,24 +35,45 @@ fn wanted() -> Spots {
     out
 }
 
-/// Marks in the packages of `services`, written as services are: what must be found, `// want` and `// false`
-/// (found, and nothing is wrong there), and what is not found though it is wrong, `// miss`.
-fn in_services() -> (Spots, Spots) {
-    let (mut found, mut missed) = (Spots::new(), Spots::new());
+/// Marks in the packages of `services`, written as services are.
+#[derive(Default)]
+struct Marks {
+    /// What must be found: `// want`, `// warn`, `// hint`, and `// false` (found, and nothing is wrong there).
+    found: Spots,
+    /// What is not found though it is wrong: `// miss`.
+    missed: Spots,
+    /// Of what must be found, what must be a warning or over: `// warn`.
+    warnings: Spots,
+    /// And what must be a hint: `// hint`.
+    hints: Spots,
+}
+
+fn in_services() -> Marks {
+    let mut out = Marks::default();
     for package in std::fs::read_dir(corpus().join("services")).unwrap().map(|e| e.unwrap().path()) {
         for file in std::fs::read_dir(&package).into_iter().flatten().map(|e| e.unwrap().path()) {
             let name = file.strip_prefix(corpus()).unwrap().to_str().unwrap().to_owned();
             for (n, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
-                for mark in ["// want ", "// false ", "// miss "] {
-                    let spots = if mark == "// miss " { &mut missed } else { &mut found };
+                for mark in ["// want ", "// false ", "// miss ", "// warn ", "// hint "] {
                     let codes = line.split_once(mark).map_or("", |(_, codes)| codes);
                     let codes = codes.split_whitespace().take_while(|c| *c != "//");
-                    spots.extend(codes.map(|c| (name.clone(), u32::try_from(n + 1).unwrap(), c.to_owned())));
+                    for code in codes {
+                        let spot = (name.clone(), u32::try_from(n + 1).unwrap(), code.to_owned());
+                        match mark {
+                            "// miss " => out.missed.insert(spot.clone()),
+                            "// warn " => out.warnings.insert(spot.clone()),
+                            "// hint " => out.hints.insert(spot.clone()),
+                            _ => false,
+                        };
+                        if mark != "// miss " {
+                            out.found.insert(spot);
+                        }
+                    }
                 }
             }
         }
     }
-    (found, missed)
+    out
 }
 
 #[test]
@@ -60,9 +81,19 @@ fn what_is_said_of_services_is_what_their_marks_say() {
     let project = load(&corpus(), &["services".into()], &Options::default()).unwrap();
     let checked = check(&project, 1 << 20);
     assert!(checked.gaps.is_empty(), "{:?}", checked.gaps);
-    let findings = checked.findings.into_iter().filter(|f| !is_quiet(&f.code));
-    let got: Spots = findings.map(|f| (f.place.file, f.place.line, f.code)).collect();
-    let (found, missed) = in_services();
+    let (mut got, mut hints) = (Spots::new(), Spots::new());
+    for f in checked.findings.into_iter().filter(|f| !is_quiet(&f.code)) {
+        let spot = (f.place.file, f.place.line, f.code);
+        if f.level == Level::Hint {
+            hints.insert(spot.clone());
+        }
+        got.insert(spot);
+    }
+    let marks = in_services();
+    let (found, missed) = (marks.found, marks.missed);
+    assert!(marks.warnings.len() > 20 && marks.hints.len() > 20);
+    assert_eq!(marks.warnings.intersection(&hints).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
+    assert_eq!(marks.hints.difference(&hints).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
     assert!(found.len() > 70, "{}", found.len());
     assert_eq!(got.difference(&found).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());
     assert_eq!(found.difference(&got).collect::<Vec<_>>(), Vec::<&(String, u32, String)>::new());

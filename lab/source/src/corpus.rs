@@ -16,7 +16,8 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// Lines marked `// want CODE CODE`, and those marked `// miss CODE`: what is wrong there and not found.
+/// Lines marked `// want CODE CODE`, or `// warn CODE` and `// hint CODE` where the level is told too, and those
+/// marked `// miss CODE`: what is wrong there and not found.
 pub(crate) fn wanted() -> Result<Spots> {
     let mut out = Spots::new();
     let mut packages: Vec<PathBuf> =
@@ -27,7 +28,8 @@ pub(crate) fn wanted() -> Result<Spots> {
         let name = format!("services/{}/{}", package.to_string_lossy(), file.file_name().to_string_lossy());
         let text = std::fs::read_to_string(file.path())?;
         for (n, line) in text.lines().enumerate() {
-            for (_, codes) in [line.split_once("// want "), line.split_once("// miss ")].into_iter().flatten() {
+            for (_, codes) in ["// want ", "// warn ", "// hint ", "// miss "].iter().filter_map(|m| line.split_once(m))
+            {
                 let line = u32::try_from(n + 1)?;
                 let codes = codes.split_whitespace().take_while(|c| *c != "//");
                 out.extend(codes.map(|c| (name.clone(), line, c.to_owned())));

@@ -292,9 +292,28 @@ pub(crate) fn has_lock<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     }
 }
 
+/// Whether a struct stands around one answer or stream, which it embeds: it lives no longer.
+fn wraps_a_call<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
+    let one = |ty: &Type<'a>| {
+        ty.name().is_some_and(|(path, name)| {
+            // `pb.Store_SeriesServer`, as it is generated for streams.
+            let stream =
+                !path.is_empty() && name.contains('_') && ["Server", "Client"].iter().any(|e| name.ends_with(e));
+            stream || matches!(name, "ResponseWriter" | "ServerStream" | "ClientStream")
+        })
+    };
+    match pkg.underlying(&Type::plain(name)) {
+        Type::Struct(fields) => fields.iter().any(|f| f.embedded && one(&f.ty)),
+        _ => false,
+    }
+}
+
 /// Whether something says that a type's values are of the whole process: a package variable holds one, it has
 /// methods that requests come in by, or it is named as what serves.
 pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
+    if wraps_a_call(case.pkg, of) {
+        return false;
+    }
     let lower = of.to_lowercase();
     const SERVES: &[&str] = &[
         "server",
@@ -331,7 +350,10 @@ pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
         !matches!(heat, crate::syntax::calls::Heat::Called(..))
             && case.pkg.funcs.get(*id).and_then(Function::receiver_type) == Some(of)
     });
-    named || held || serves
+    // A method that gives a handler back, as what stands around others does.
+    let gives =
+        |(id, unit): &(FnId, usize)| *unit > 0 && case.pkg.funcs.get(*id).and_then(Function::receiver_type) == Some(of);
+    named || held || serves || case.calls.handler_units.iter().any(gives)
 }
 
 /// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of

@@ -50,6 +50,20 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
     }
 }
 
+/// The container that an expression itself is, where it outlives the call: of `b.audit.log` the field `log` of
+/// the type of `b.audit`.
+pub(crate) fn container<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
+    let place = long(pkg, f, e)?;
+    if super::lifetimes::same(pkg, f, e, place) {
+        return Some(place);
+    }
+    let (x, field) = e.selector().filter(|(x, _)| x.selector().is_some())?;
+    match pkg.type_of(f, x).name() {
+        Some(("", of)) if pkg.types.contains_key(of) => Some(Long::Field(of, field)),
+        _ => None,
+    }
+}
+
 /// The first field of a path: of `s.a.b[i]` it is `a`.
 fn first_field<'a>(e: &Expr<'a>) -> Option<&'a str> {
     let mut at = e;

@@ -97,6 +97,9 @@ pub(crate) fn leaks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, kind: &K
             if f.scope.vars.get(var).is_some_and(|v| v.kind == crate::syntax::VarKind::Result) {
                 continue;
             }
+            if is_closed_by_earlier_defer(&u.body.stmts, s.span, &uses) {
+                continue;
+            }
             let closes = !uses.closes.is_empty() || !uses.away.is_empty();
             let mut follow = Follow { case, f, open: s, var, error, uses, kind, exits: Vec::new() };
             if walk(case.file(f), u.body, State::Before, &mut follow) && !follow.exits.is_empty() {
@@ -108,6 +111,16 @@ pub(crate) fn leaks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, kind: &K
         }
     }
     out
+}
+
+/// Whether a deferred literal that stands before closes the variable: `defer func() { if fd != nil {
+/// fd.Close() } }()`, and `fd` is given its value later.
+fn is_closed_by_earlier_defer<'a>(stmts: &'a [Stmt<'a>], opened: Span, uses: &Uses) -> bool {
+    stmts.iter().take_while(|s| s.span.start < opened.start).any(|s| {
+        let StmtKind::Defer(e) = &s.kind else { return false };
+        let literal = e.call().is_some_and(|c| matches!(c.fun.kind, ExprKind::FuncLit(_)));
+        literal && uses.closes.iter().any(|at| (e.span.start..e.span.end).contains(at))
+    })
 }
 
 /// Uses of the variable that close it or hand it on, by where its name stands.
@@ -309,6 +322,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
         if matches!(state, State::Open(_)) && !matches!(exit, Exit::Panic(_)) {
             self.exits.push(exit.span());
         }
+    }
+
+    fn is_endless(&self, over: &'a Expr<'a>) -> bool {
+        super::loops::is_clock(self.case.pkg, self.f, over)
     }
 
     fn is_final(&self, call: &'a Expr<'a>) -> bool {

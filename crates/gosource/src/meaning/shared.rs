@@ -18,6 +18,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) text: String,
     /// The call that hands it on, where it came as an argument: caller and call.
     pub(crate) handed: Option<(FnId, &'a Expr<'a>)>,
+    /// Whether a function in a field is asked for it: what that gives, and how much, the text does not tell.
+    pub(crate) asked: bool,
 }
 
 /// What an expression is from, if that is the same for all requests.
@@ -28,7 +30,7 @@ pub(crate) fn origin<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>) -> Option<O
 fn of<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>, steps: u32) -> Option<Origin<'a>> {
     let steps = steps.checked_sub(1)?;
     let f = case.pkg.funcs.get(id)?;
-    let here = |e: &Expr<'a>| Origin { text: case.text(f, e.span), handed: None };
+    let here = |e: &Expr<'a>| Origin { text: case.text(f, e.span), handed: None, asked: false };
     match &e.kind {
         ExprKind::Ident(name) => match f.scope.var(e) {
             Some(var) => of_var(case, id, var, steps),
@@ -46,10 +48,7 @@ fn of<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>, steps: u32) -> Option<Orig
             let named = e.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
             let text = case.text(f, e.span);
             let foreign = named.is_some_and(|v| v.kind != VarKind::Receiver) && !text.starts_with(&origin.text);
-            Some(Origin {
-                text: if foreign { format!("{text}`, of `{}", origin.text) } else { text },
-                handed: origin.handed,
-            })
+            Some(Origin { text: if foreign { format!("{text}`, of `{}", origin.text) } else { text }, ..origin })
         }
         ExprKind::Unary("*" | "&", x) | ExprKind::Assert(x, _) => of(case, id, x, steps),
         ExprKind::Call(call) => {
@@ -64,7 +63,8 @@ fn of<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>, steps: u32) -> Option<Orig
                         return None;
                     }
                     // A method of ours that builds what it gives is looked at itself.
-                    Some(here(e))
+                    let asked = matches!(case.pkg.callee(f, &call.fun), Callee::Field(_));
+                    Some(Origin { asked, ..here(e) })
                 }
                 _ => match case.pkg.callee(f, &call.fun) {
                     Callee::Local(callee) => returns_shared(case, callee, steps).then(|| here(e)),

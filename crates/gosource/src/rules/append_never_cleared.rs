@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::meaning::places::{Long, long};
+use crate::meaning::places::{Long, container};
 use crate::meaning::shared::{by_requests, under_once};
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
@@ -35,7 +35,7 @@ impl Rule for AppendNeverCleared {
                     else {
                         return;
                     };
-                    let Some(place) = long(case.pkg, f, target).filter(|p| same(case.pkg, f, target, *p)) else {
+                    let Some(place) = container(case.pkg, f, target) else {
                         return;
                     };
                     let itself = call.args.first().is_some_and(|a| same(case.pkg, f, a, place));

@@ -75,6 +75,11 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                     whole && (set || before == Some('&'))
                 }) || file.text.contains(&format!("{owner}{{")) && unkeyed(file.text, owner)
             });
+            // Looked at before: one that is nil is not used then.
+            let asked = [format!(".{name} != nil"), format!(".{name} == nil")];
+            if case.pkg.files.iter().any(|f| asked.iter().any(|a| f.text.contains(a))) {
+                continue;
+            }
             // Of a type that is made elsewhere nobody knows here what its fields are given.
             let made = case
                 .pkg

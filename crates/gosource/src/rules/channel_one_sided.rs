@@ -3,6 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, Use, local_room, uses};
+use crate::meaning::fields::fields_of;
 use crate::meaning::loops::{loops_in, rounds};
 use crate::syntax::ast::Span;
 use crate::syntax::{Function, VarKind};
@@ -23,6 +24,7 @@ impl Rule for ChannelOneSided {
         "Use the other end too, before or in another goroutine, or give the channel room for all that is sent.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
+        in_fields(case, out);
         for (id, f) in case.funcs() {
             for (var, v) in f.scope.vars.iter().enumerate() {
                 let room = match local_room(case.pkg, f, var) {
@@ -72,6 +74,24 @@ impl Rule for ChannelOneSided {
                 }
             }
         }
+    }
+}
+
+/// Sends to a channel in a field that no other package can name, made without room, from which the package
+/// never receives.
+fn in_fields(case: &Case<'_>, out: &mut Out) {
+    for (name, seen) in fields_of(case.pkg) {
+        let (Some((id, send)), true, false) = (seen.sent, seen.made, seen.away) else { continue };
+        let found = out.found(
+            id,
+            send,
+            format!(
+                "nothing in the package receives from a field `{name}`, and no other can: this send waits for ever"
+            ),
+        );
+        found.level = Level::Warning;
+        found.why =
+            Some("the channel is made without room, its name is not exported, and it is handed to nobody".into());
     }
 }
 

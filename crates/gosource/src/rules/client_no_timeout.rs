@@ -6,7 +6,7 @@ use crate::meaning::channels::last_name;
 use crate::project::FileKind;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, VarId, VarKind};
+use crate::syntax::{Callee, FnId, Function, VarId, VarKind};
 
 /// The rule.
 pub(super) struct ClientNoTimeout;
@@ -65,12 +65,36 @@ impl Rule for ClientNoTimeout {
             if is_set_on(case, holder, &["Timeout"]) || is_given_to_options(case, holder) {
                 continue;
             }
-            match at {
+            let given = match at {
+                At::Function(id) => case.pkg.funcs.get(id).is_some_and(|f| gives_client(f)) && !sends(case),
+                At::File(_) => false,
+            };
+            let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
             };
+            if given {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the client is given to others, and this package sends nothing by it: who does may give each request a context"
+                        .into(),
+                );
+            }
         }
     }
+}
+
+/// Whether a function gives a client to other packages.
+fn gives_client(f: &Function<'_>) -> bool {
+    let others = f.decl.name.name.starts_with(char::is_uppercase);
+    others && f.decl.sig.results.iter().any(|r| r.ty.is("net/http", "Client"))
+}
+
+/// Whether the package sends requests itself.
+fn sends(case: &Case<'_>) -> bool {
+    case.all_sites().any(|(_, _, s)| {
+        matches!(s.callee, Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head" | "Do"))
+    })
 }
 
 /// Where an expression stands.

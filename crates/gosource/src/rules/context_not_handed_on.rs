@@ -65,6 +65,10 @@ impl Rule for ContextNotHandedOn {
                 found.level = Level::Hint;
                 found.why = Some("the request is given back: who sends it may give it a context".into());
             }
+            if text.ends_with("DialTimeout") {
+                found.level = Level::Hint;
+                found.why = Some("it waits no longer than its timeout".into());
+            }
             if better == "exec.CommandContext" && starts_only(case, id, site.unit) {
                 found.level = Level::Hint;
                 found.why = Some("the process is started and not waited for here: it may be meant to go on".into());
@@ -176,7 +180,17 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         site.expr.span,
         format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
     );
-    if is_explained(case.file(f).text, site.expr.span) {
+    // The request at hand with another context: somebody thought of it.
+    let of_request = matches!(name, "Clone" | "WithContext")
+        && outer
+            .call
+            .fun
+            .selector()
+            .is_some_and(|(x, _)| Some(case.file(f).at(x.span)) == ctx.strip_suffix(".Context()"));
+    if of_request {
+        found.level = Level::Hint;
+        found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
+    } else if is_explained(case.file(f).text, site.expr.span) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
     } else if of_context && ends_elsewhere(case, id, f, outer) {

@@ -4,9 +4,10 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::syntax::Function;
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
+use crate::syntax::{Callee, FnId, Function, Init, Role};
 
 /// The rule.
 pub(super) struct DeferInLoop;
@@ -53,6 +54,10 @@ impl Rule for DeferInLoop {
                     if main && matches!(length(case.pkg, f, l), Length::Counted) {
                         found.level = Level::Hint;
                     }
+                    if let Some(why) = may_stay(case, id, f, &l.body, e) {
+                        found.level = Level::Hint;
+                        found.why = Some(why.into());
+                    }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
                     if text.starts_with("cancel") && matches!(length(case.pkg, f, l), Length::Counted) {
@@ -62,6 +67,35 @@ impl Rule for DeferInLoop {
             }
         }
     }
+}
+
+/// Why what is deferred may well wait: the round calls it too, or a goroutine that the round starts uses what
+/// it ends.
+fn may_stay<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    body: &'a Block<'a>,
+    deferred: &'a Expr<'a>,
+) -> Option<&'static str> {
+    let call = deferred.call()?;
+    let text = case.file(f).at(call.fun.span);
+    let inside = |s: &&Site<'a>| body.span.contains(s.expr.span);
+    let again = |s: &&Site<'a>| s.how == How::Plain && case.file(f).at(s.call.fun.span) == text;
+    if case.sites(id).iter().filter(inside).any(|s| again(&s)) {
+        return Some("the round calls it too: what is deferred is for the ways out in between, and does nothing then");
+    }
+    let ended = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v))?;
+    let goes = |unit: &usize| {
+        let Some(u) = f.scope.units.get(*unit).filter(|u| body.span.contains(u.span)) else { return false };
+        let group = |s: &Site<'a>| last_name(&s.call.fun) == "Go" && s.call.args.iter().any(|a| a.span == u.span);
+        u.role == Role::Go || u.role == Role::Argument && case.sites(id).iter().any(group)
+    };
+    // A descriptor that a goroutine uses it may close too.
+    let file = matches!(ended.init, Init::Value(e, _) if e.call().is_some_and(
+        |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
+    (!file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
+        .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
 }
 
 /// Whether something leads out of a loop: a return, a break, a jump.

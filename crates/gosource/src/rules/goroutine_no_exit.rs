@@ -84,6 +84,10 @@ fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
 /// Whether a maker makes one thing for the process: all calls of it that the package has lead back to the
 /// start of the program without a loop; or, where only others call it, what it makes is named as what serves.
 fn makes_one(case: &Case<'_>, id: FnId, f: &Function<'_>) -> bool {
+    // Metrics are registered once by a name: a second one of the same would not be taken.
+    if f.decl.sig.params.iter().any(|p| p.ty.name().is_some_and(|(_, name)| name == "Registerer")) {
+        return true;
+    }
     let called = case.calls.to.get(&id).is_some_and(|c| !c.is_empty());
     if called {
         return runs_once(case, id, MAX_CALLERS);

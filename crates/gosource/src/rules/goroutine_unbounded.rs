@@ -81,6 +81,12 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why =
                     Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());
+            } else if has_deadline(case, id, f, &l.body, *span, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the round sets a deadline on what it hands to the goroutine, which lives no longer than that says"
+                        .into(),
+                );
             } else if is_kick(f, &l.body, *span, started) {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -108,6 +114,9 @@ fn unit_of<'a>(
             {
                 found.level = Level::Hint;
                 found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
+            } else if each.is_none() && waits_for_end(f, started) {
+                found.level = Level::Hint;
+                found.why = Some("it begins by waiting for the end of a context: whose, and when, is not known".into());
             } else if of_receiver && each.is_none() && locks(case, id, unit) {
                 found.level = Level::Hint;
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
@@ -163,6 +172,10 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
         Node::Expr(e) => {
             if let Some(call) = e.call() {
                 let name = last_name(&call.fun);
+                // `pool.Get()`; `r.Header.Get("X-Id")` waits for nothing.
+                if name == "Get" && !call.args.is_empty() {
+                    return;
+                }
                 bounded |= matches!(
                     name,
                     "Acquire"
@@ -325,6 +338,43 @@ fn at_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: S
         }
     });
     ticks
+}
+
+/// Whether a literal begins with `<-ctx.Done()`.
+fn waits_for_end<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let Some(u) = started.call().and_then(|c| f.scope.units.iter().find(|u| u.span == c.fun.span)) else {
+        return false;
+    };
+    match u.body.stmts.first().map(|s| &s.kind) {
+        Some(StmtKind::Expr(e)) => e.unary("<-").is_some_and(|c| last_name(c) == "Done"),
+        _ => false,
+    }
+}
+
+/// Whether the round sets a deadline on something that the goroutine then uses.
+fn has_deadline<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    body: &Block<'a>,
+    start: Span,
+    started: &'a Expr<'a>,
+) -> bool {
+    let sets = |s: &&Site<'a>| {
+        body.span.contains(s.expr.span)
+            && s.expr.span.start < start.start
+            && matches!(last_name(&s.call.fun), "SetDeadline" | "SetReadDeadline")
+    };
+    let on = |s: &Site<'a>| s.call.fun.selector().and_then(|(x, _)| f.scope.var(x));
+    let set: Vec<_> = case.sites(id).iter().filter(sets).filter_map(on).collect();
+    let mut uses = false;
+    crate::syntax::visit::expr(started, &mut |node| {
+        if let Node::Expr(e) = node {
+            uses |= f.scope.var(e).is_some_and(|v| set.contains(&v));
+        }
+        true
+    });
+    uses
 }
 
 /// Whether a start stands under a condition or in a case of a select, and the goroutine takes nothing that

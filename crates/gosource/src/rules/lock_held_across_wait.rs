@@ -2,10 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::channels::{Room, last_name, local_room, made};
+use crate::meaning::channels::{Room, ends_something, last_name, local_room, made};
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::loops::{each_node, loops_in};
-use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
+use crate::syntax::ast::{CommCase, Expr, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
@@ -113,12 +113,91 @@ fn is_short_of<'a>(
                 });
                 bounded.then_some("it ends something, and waits no longer than the select says")
             }
+            StmtKind::Select(cases) => is_bounded_select(case, f, cases),
+            StmtKind::Send(c, _) if is_of_a_list_with_room(case, f, c) => {
+                Some("each channel of the list is made with room and is sent to once")
+            }
             StmtKind::Send(c, _) if !in_loop(f, s.span) && room_everywhere(case, f, c) => Some(
                 "the channel is made with room wherever the package makes it: the first that is sent does not wait",
             ),
             _ => None,
         },
     }
+}
+
+/// Why a select under a lock may be meant: it gives up after a second or so, or waits for nothing but an end.
+fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommCase<'a>]) -> Option<&'static str> {
+    let comms = || cases.iter().filter_map(|c| c.comm.as_ref());
+    let gives_up = |c: &CommCase<'a>| {
+        c.comm.as_ref().is_some_and(|comm| is_short_timer(case.file(f).at(comm.span)))
+            && c.body.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)))
+    };
+    if cases.iter().any(gives_up) {
+        return Some("it gives up after a short time");
+    }
+    let ends = |c: &Stmt<'a>| match &c.kind {
+        StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| ends_something(last_name(c))),
+        _ => false,
+    };
+    comms().all(ends).then_some(
+        "all that it waits for is that something ends: the lock is held as long on purpose, so that there is one at a time",
+    )
+}
+
+/// `<-time.After(500 * time.Millisecond)`, `<-time.After(time.Second)`: not longer than some seconds.
+fn is_short_timer(text: &str) -> bool {
+    let Some((_, after)) = text.split_once("time.After(") else { return false };
+    let argument: String = after.split(')').next().unwrap_or_default().split_whitespace().collect();
+    let mut most = None;
+    for part in argument.split('*') {
+        match part {
+            "time.Second" => most = Some(5),
+            "time.Millisecond" => most = Some(5_000),
+            "time.Microsecond" | "time.Nanosecond" => most = Some(u32::MAX),
+            number if number.parse::<u32>().is_ok() => {}
+            _ => return false,
+        }
+    }
+    let number = argument.split('*').find_map(|p| p.parse::<u32>().ok()).unwrap_or(1);
+    most.is_some_and(|most| number <= most)
+}
+
+/// Whether a channel is an element of a list in a field whose channels are all made with room where they are
+/// put into it, and the round over the list sends to each.
+fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    let Some(Init::RangeValue(list)) = f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
+        return false;
+    };
+    let Some((_, name)) = list.selector() else { return false };
+    let (mut roomy, mut other) = (false, false);
+    for (_, g) in case.funcs() {
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                let Node::Stmt(s) = node else { return };
+                let StmtKind::Assign("=", l, r) = &s.kind else { return };
+                let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return };
+                if target.selector().is_none_or(|(_, n)| n != name) {
+                    return;
+                }
+                match value.call().filter(|c| c.fun.ident() == Some("append")) {
+                    Some(call) if !call.spread => {
+                        for added in call.args.iter().skip(1) {
+                            let room =
+                                made(case.pkg, g, added).or_else(|| local_room(case.pkg, g, g.scope.var(added)?));
+                            match room {
+                                Some(Room::Of(_)) => roomy = true,
+                                _ => other = true,
+                            }
+                        }
+                    }
+                    Some(_) => other = true,
+                    // `list[:0]`, `nil`: nothing is put into it.
+                    None => other |= !(value.is_nil() || matches!(value.kind, ExprKind::Slice(..))),
+                }
+            });
+        }
+    }
+    roomy && !other
 }
 
 fn in_loop(f: &Function<'_>, at: Span) -> bool {
@@ -286,7 +365,7 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
                 let in_select = ready.iter().any(|r| {
                     r.contains(e.span) && case.file(f).at(*r).contains("<-") && !case.file(f).at(*r).contains('{')
                 });
-                return (!in_select && !is_asked(case, f, c))
+                return (!in_select && !is_asked(case, f, c) && !drains(case, f, c, e.span))
                     .then(|| (e.span, format!("`{}` is received from", case.text(f, c.span)), true));
             }
             let call = e.call()?;
@@ -345,6 +424,23 @@ fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, send: 
         });
     }
     found
+}
+
+/// Whether a receive takes what a timer has left behind: `if !t.Stop() { <-t.C }`.
+fn drains<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, at: Span) -> bool {
+    let Some((timer, "C")) = channel.selector() else { return false };
+    let stop = format!("!{}.Stop()", case.file(f).at(timer.span));
+    let mut drains = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::If(i) = &s.kind
+            {
+                drains |= i.then.span.contains(at) && case.file(f).at(i.cond.span).contains(&stop);
+            }
+        });
+    }
+    drains
 }
 
 /// Whether the function looks at how full the channel is before, or is a collector of metrics, whose channel

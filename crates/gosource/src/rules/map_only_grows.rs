@@ -4,11 +4,11 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
 use crate::meaning::loops::each_node;
-use crate::meaning::places::{Long, long};
+use crate::meaning::places::{Long, container};
 use crate::meaning::shared::by_requests;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
 /// The rule.
 pub(super) struct MapOnlyGrows;
@@ -36,7 +36,14 @@ impl Rule for MapOnlyGrows {
                     };
                     let Some(ExprKind::Index(map, key)) = target.map(|t| &t.kind) else { return };
                     let Type::Map(of, value) = case.pkg.underlying(&case.pkg.type_of(f, map)) else { return };
-                    let Some(place) = long(case.pkg, f, map).filter(|p| same(case.pkg, f, map, *p)) else { return };
+                    let Some(place) = container(case.pkg, f, map) else { return };
+                    // `for k := range m { m[k] = ... }` adds nothing.
+                    let in_it = f.scope.var(key).and_then(|v| f.scope.vars.get(v)).is_some_and(
+                        |v| matches!(v.init, Init::RangeKey(over) if container(case.pkg, f, over) == Some(place)),
+                    );
+                    if in_it {
+                        return;
+                    }
                     // A registry: what a program is made of, by its names.
                     let parts = matches!(case.pkg.underlying(&value), Type::Func(_) | Type::Interface(_));
                     if parts
@@ -52,7 +59,7 @@ impl Rule for MapOnlyGrows {
                 for site in case.sites(id).iter().filter(|s| s.unit == unit) {
                     let Callee::Method("sync", "Map", "Store" | "LoadOrStore" | "Swap") = site.callee else { continue };
                     let Some((map, _)) = site.call.fun.selector() else { continue };
-                    let Some(place) = long(case.pkg, f, map).filter(|p| same(case.pkg, f, map, *p)) else { continue };
+                    let Some(place) = container(case.pkg, f, map) else { continue };
                     let Some(key) = site.call.args.first() else { continue };
                     let few = is_few(case, f, &case.pkg.type_of(f, key), key);
                     if few
@@ -105,6 +112,11 @@ fn tell<'a>(
         Long::Field(of, _) => is_of_the_process(case, of),
     };
     let hot = by_requests(case, id, unit);
+    if is_configured(case, id, expr_key, MAX_CALLERS) {
+        found.level = Level::Hint;
+        found.why =
+            Some("as far as this package tells the key comes from the configuration, not from what is asked".into());
+    }
     if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }
@@ -119,6 +131,35 @@ fn expr_is_state<'a>(case: &Case<'a>, id: FnId, key: &Expr<'a>) -> bool {
             case.pkg.underlying(&case.pkg.type_of(f, key)),
             Type::Name { path: "", name: "int" | "int32" | "int64" | "uint" | "uint32" | "uint64", .. }
         )
+}
+
+/// Calls that a key is followed through.
+const MAX_CALLERS: u32 = 4;
+
+/// Whether a key is, in every call of the function that the package has, a field of a receiver or what a
+/// function was given that makes a handler: then all requests have the same.
+fn is_configured<'a>(case: &Case<'a>, id: FnId, key: &Expr<'a>, steps: u32) -> bool {
+    let Some(steps) = steps.checked_sub(1) else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    if let Some((x, _)) = key.selector() {
+        let of = f.scope.var(x).and_then(|v| f.scope.vars.get(v));
+        // Of what there is one: each of many has another.
+        return of.is_some_and(|v| v.kind == VarKind::Receiver)
+            && f.receiver_type().is_some_and(|of| is_of_the_process(case, of));
+    }
+    let Some(v) = f.scope.var(key).and_then(|v| f.scope.vars.get(v)) else { return false };
+    if v.kind != VarKind::Param || !v.assigned.is_empty() {
+        return false;
+    }
+    // Given to what makes the handler, and used in it.
+    if v.unit == 0 && case.calls.handler_units.iter().any(|(h, u)| *h == id && *u > 0) {
+        return true;
+    }
+    let Some(n) = f.decl.sig.params.iter().position(|p| p.name.is_some_and(|n| n.span == v.span)) else { return false };
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some()
+        && edges
+            .all(|e| e.call.call().and_then(|c| c.args.get(n)).is_some_and(|a| is_configured(case, e.caller, a, steps)))
 }
 
 /// Whether names say that keys come without end.

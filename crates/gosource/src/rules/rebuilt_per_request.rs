@@ -159,6 +159,11 @@ fn say<'a>(
         found.why =
             Some("the map goes into the answer as it is: whether one that is kept could be sent is not known".into());
     }
+    if from.asked && !crate::meaning::published::is_published(&from.text) {
+        found.level = Level::Hint;
+        found.why =
+            Some("a function in a field is asked for it: whether it gives the same, and how much, is not known".into());
+    }
     if is_for_operators(&entry_name) || is_for_operators(&who) {
         found.level = Level::Hint;
         found.why = Some("its name says that it is asked for by who runs the service, now and then".into());

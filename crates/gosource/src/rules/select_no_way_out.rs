@@ -6,7 +6,7 @@ use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{CommCase, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Role, VarKind};
+use crate::syntax::{FnId, Function, Init, Role, VarKind};
 
 /// The rule.
 pub(super) struct SelectNoWayOut;
@@ -64,6 +64,11 @@ impl Rule for SelectNoWayOut {
                         found.why = Some(
                             "a goroutine that is started here gives its word in any case, as soon as what it calls comes back".into(),
                         );
+                    } else if cases.len() > 1 && cases.iter().all(|c| is_of_the_call(case, f, c)) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "all of its channels are made here, and the goroutines that are started here have their other ends: whether one of them always gives its word is not known".into(),
+                        );
                     }
                 });
             }
@@ -110,6 +115,19 @@ fn waits_for_own<'a>(f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
         }
         !returns
     })
+}
+
+/// Whether a case is about a channel that this function makes and a goroutine of it uses.
+fn is_of_the_call<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
+    let channel = match c.comm.as_ref().map(|s| &s.kind) {
+        Some(StmtKind::Send(to, _)) => Some(to),
+        Some(StmtKind::Expr(e)) => e.unary("<-"),
+        Some(StmtKind::Define(_, r) | StmtKind::Assign(_, _, r)) => r.first().and_then(|e| e.unary("<-")),
+        _ => None,
+    };
+    let Some(v) = channel.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)) else { return false };
+    let made = matches!(v.init, Init::Value(e, _) if crate::meaning::channels::made(case.pkg, f, e).is_some());
+    v.kind == VarKind::Local && made && !v.captured_by.is_empty()
 }
 
 /// Whether a case ends the waiting whatever the others do.

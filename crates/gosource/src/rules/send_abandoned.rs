@@ -85,6 +85,10 @@ impl Rule for SendAbandoned {
                 for exit in exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "it ends here without having received".into()));
                 }
+                if sends.iter().all(|s| is_word_of_server(f, s.1)) {
+                    found.level = Level::Hint;
+                    found.why = Some("what is sent is how a server has ended, which happens once".into());
+                }
             }
         }
     }
@@ -160,6 +164,25 @@ fn waits_first<'a>(
         }
     }
     send.map(|s| (s, at))
+}
+
+/// `errs <- server.ListenAndServe()`.
+fn is_word_of_server<'a>(f: &Function<'a>, send: Span) -> bool {
+    let mut word = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && s.span == send
+                && let StmtKind::Send(_, value) = &s.kind
+            {
+                word |= value.call().is_some_and(|c| {
+                    let name = crate::meaning::channels::last_name(&c.fun);
+                    name.starts_with("Serve") || name.starts_with("ListenAndServe")
+                });
+            }
+        });
+    }
+    word
 }
 
 fn is_started(f: &Function<'_>, unit: usize) -> bool {

@@ -3,8 +3,8 @@
 use super::client_no_timeout::At;
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::Callee;
 use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::{Callee, FnId, Role};
 
 /// The rule.
 pub(super) struct ServerNoTimeout;
@@ -39,6 +39,15 @@ impl Rule for ServerNoTimeout {
                 if local {
                     found.level = Level::Hint;
                     found.why = Some("only this machine can reach it".into());
+                } else if site.call.args.last().is_some_and(Expr::is_nil)
+                    && is_debug_alone(case, id, site.unit)
+                    && site.call.args.first().is_some_and(|a| is_for_profiles(case.file(f).at(a.span)))
+                {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "beside the rest, and with nothing to serve but what imports register: profiles, for who asks for them"
+                            .into(),
+                    );
                 }
             }
         }
@@ -59,4 +68,17 @@ impl Rule for ServerNoTimeout {
             };
         }
     }
+}
+
+/// Whether a goroutine serves the default handler, to which the package adds nothing.
+fn is_debug_alone(case: &Case<'_>, id: FnId, unit: usize) -> bool {
+    let aside = case.pkg.funcs.get(id).and_then(|f| f.scope.units.get(unit)).is_some_and(|u| u.role == Role::Go);
+    let adds = |callee: Callee<'_>| matches!(callee, Callee::Package("net/http", "Handle" | "HandleFunc"));
+    aside && !case.all_sites().any(|(_, _, s)| adds(s.callee))
+}
+
+/// Whether an address is one that is given where somebody wants profiles.
+fn is_for_profiles(address: &str) -> bool {
+    let lower = address.to_lowercase();
+    ["prof", "debug"].iter().any(|w| lower.contains(w))
 }

@@ -1,11 +1,11 @@
 //! A part of a slice or string that keeps the whole alive. The page: `docs/rules/slice-kept.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Case, Out, Report, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::is_long_lived_type;
-use crate::meaning::loops::each_node;
+use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::places::{Long, long};
-use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
@@ -187,7 +187,7 @@ fn one<'a>(
     }
     let Some(var) = f.scope.var(root).and_then(|v| f.scope.vars.get(v)) else { return };
     // Taken from that place before: a queue that loses its head.
-    if let Init::Value(e, 0) = var.init
+    if let Init::Value(e, 0) | Init::RangeValue(e) = var.init
         && long(case.pkg, f, e) == Some(place)
     {
         return;
@@ -209,7 +209,22 @@ fn one<'a>(
     if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
         return;
     }
-    say(case, id, f, part, place, out);
+    let found = say(case, id, f, part, place, out);
+    if let (Some(start), Some(_)) = (start, end)
+        && is_one_of_many(f, start, part.span)
+    {
+        found.level = Level::Hint;
+        found.why = Some(
+            "it is one of many parts that are cut off one after another: what is kept may be nearly all of it".into(),
+        );
+    }
+}
+
+/// Whether a part is cut in a loop from where a variable stands that moves on: all parts of a message, one
+/// after another.
+fn is_one_of_many<'a>(f: &'a Function<'a>, start: &Expr<'a>, at: Span) -> bool {
+    let moves = f.scope.var(start).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| !v.assigned.is_empty());
+    moves && f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
 }
 
 /// Whether the package gives the same field nil somewhere: what parses sets it for one message.
@@ -247,7 +262,14 @@ fn trims<'a>(case: &Case<'a>, f: &Function<'a>, start: Option<&Expr<'a>>, end: O
     from_start && to_end || end.is_some_and(|e| matches!(e.kind, ExprKind::Lit(_, "0")))
 }
 
-fn say<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, part: &Expr<'a>, place: Long<'a>, out: &mut Out) {
+fn say<'a, 'o>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    part: &Expr<'a>,
+    place: Long<'a>,
+    out: &'o mut Out,
+) -> &'o mut Report {
     let whole = if let ExprKind::Slice(x, _) = &part.kind { case.text(f, x.span) } else { String::new() };
     out.found(
         id,
@@ -257,7 +279,7 @@ fn say<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, part: &Expr<'a>, place: 
             case.text(f, part.span),
             place.words()
         ),
-    );
+    )
 }
 
 fn runs_at_start(f: &Function<'_>) -> bool {

@@ -6,7 +6,7 @@ use crate::meaning::lifetimes::{has_lock, is_of_the_process, is_short_lived_type
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, long};
 use crate::syntax::Function;
-use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -62,6 +62,16 @@ impl Rule for SlotsNotCleared {
                         if how.starts_with("all") || how.contains("first") || !of_process {
                             found.level = Level::Hint;
                         }
+                        if of_process && is_moved(case, f, text) {
+                            found.level = Level::Hint;
+                            found.why = Some(
+                                "the last was put into another's place: what the slot behind the end points to is still in the slice"
+                                    .into(),
+                            );
+                        } else if of_process && is_added_to(case, f, text, s.span) {
+                            found.level = Level::Hint;
+                            found.why = Some("further down something is appended, which overwrites the slot".into());
+                        }
                     }
                 });
             }
@@ -102,6 +112,35 @@ fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
         Type::Name { path: "", name, .. } => matches!(name, "any" | "error"),
         _ => false,
     }
+}
+
+/// Whether the function appends to the slice at its first level after a cut.
+fn is_added_to<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
+    let list = f.decl.body.as_ref().map_or(&[][..], |b| b.stmts.as_slice());
+    list.iter().filter(|s| s.span.start > cut.end).any(|s| {
+        let s = if let StmtKind::Labeled(_, inner) = &s.kind { inner } else { s };
+        let StmtKind::Assign("=", l, r) = &s.kind else { return false };
+        let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return false };
+        let Some(call) = value.call().filter(|c| c.fun.ident() == Some("append")) else { return false };
+        case.file(f).at(target.span) == text && call.args.first().is_some_and(|a| case.file(f).at(a.span) == text)
+    })
+}
+
+/// Whether the function puts an element of the slice into another's place: `s[i] = s[len(s)-1]`.
+fn is_moved<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str) -> bool {
+    let element = |e: &Expr<'a>| matches!(&e.kind, ExprKind::Index(x, _) if case.file(f).at(x.span) == text);
+    let mut moved = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+                && l.len() == r.len()
+            {
+                moved |= l.iter().zip(r).any(|(t, v)| element(t) && element(v));
+            }
+        });
+    }
+    moved
 }
 
 /// Whether the function writes a zero into a slot, or clears the slice.

@@ -61,6 +61,11 @@ pub trait Along<'a> {
     /// Comes to an end.
     fn end(&mut self, exit: Exit<'a>, state: &Self::State);
 
+    /// Whether a range over this has no end of its own: the ticks of a clock.
+    fn is_endless(&self, _over: &'a Expr<'a>) -> bool {
+        false
+    }
+
     /// Whether a call never comes back.
     fn is_final(&self, call: &'a Expr<'a>) -> bool;
 }
@@ -408,7 +413,10 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
                 (None, None)
             }
         };
-        let range = if let ForHead::Range { vars, .. } = head { Some(vars.as_slice()) } else { None };
+        let range = match head {
+            ForHead::Range { over, vars, .. } if !self.along.is_endless(over) => Some(vars.as_slice()),
+            _ => None,
+        };
         let mut out = Vec::new();
         let mut before: Paths<'a, A::State> = Vec::new();
         self.join(&mut before, paths);

@@ -119,7 +119,7 @@ func (s *Service) Words(c *gin.Context) {
 	c.Status(http.StatusNotFound)
 }
 
-// Once builds the set once for each table and keeps it: healthy.
+// Once builds the set once for each table and keeps it: not rebuilt, and never let go.
 func (s *Service) Once(c *gin.Context) {
 	conf := s.cache.Get()
 	v, ok := s.cache.sets.Load(conf)
@@ -128,7 +128,7 @@ func (s *Service) Once(c *gin.Context) {
 		for _, id := range conf.Avids {
 			set[id] = struct{}{}
 		}
-		s.cache.sets.Store(conf, set)
+		s.cache.sets.Store(conf, set) // want map-only-grows // each old configuration stays
 		v = set
 	}
 	_, has := v.(map[int64]struct{})[7]
