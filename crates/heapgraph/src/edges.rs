@@ -304,6 +304,16 @@ impl Edges {
         self.of_next(&mut Cursor::default(), object, each);
     }
 
+    /// Looks at where the pointers of an object's block begin, and gives a byte of them: who asks for many
+    /// objects afterwards does not wait for each of them in turn.
+    pub(crate) fn glance(&self, object: u32) -> u8 {
+        let block = object / BLOCK;
+        let at = self.parts.partition_point(|p| p.first <= block);
+        let part = at.checked_sub(1).map(|at| &self.parts[at]);
+        let byte = part.and_then(|p| p.bytes.get(*p.starts.get((block - p.first) as usize)? as usize));
+        byte.copied().unwrap_or(0)
+    }
+
     /// As [`Edges::of`]; where `cursor` stands in the same block before the object, it goes on from there.
     pub(crate) fn of_next<'e>(&'e self, cursor: &mut Cursor<'e>, object: u32, mut each: impl FnMut(u32)) {
         let (block, wanted) = (object / BLOCK, object % BLOCK);

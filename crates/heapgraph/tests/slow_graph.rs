@@ -266,6 +266,26 @@ proptest! {
             prop_assert_eq!(path.len(), slow.distance(target).unwrap());
         }
         let is_in = |o: ObjectId| members >> (o.0 % 64) & 1 == 1;
+        // Step by step along all of them at once: the same paths, of all but folded leaves.
+        let roots = (0..graph.roots().len() as u32).map(|r| Holder::Root(RootId(r)));
+        let ends = graph.layout().allocated().iter().map(|o| ObjectId(o as u32)).filter(|o| is_in(*o));
+        let ends: Vec<Holder> = roots.chain(ends.map(Holder::Object)).collect();
+        let mut ways: Vec<Vec<Holder>> = vec![Vec::new()];
+        let numbers = paths.along(&graph, &ends, |before, from, to| {
+            let mut way = ways[before as usize].clone();
+            assert_eq!(way.last().copied().unwrap_or(Holder::All), from);
+            way.push(to);
+            ways.push(way);
+            ways.len() as u32 - 1
+        });
+        for (end, number) in ends.iter().zip(numbers) {
+            let way = number.map(|number| ways[number as usize].clone());
+            let expected = match end {
+                Holder::Object(object) => paths.to(&graph, *object).filter(|_| !graph.is_folded(*object)),
+                root => Some(vec![*root]),
+            };
+            prop_assert_eq!(way, expected);
+        }
         let few: Vec<ObjectId> = graph.layout().allocated().iter().map(|o| ObjectId(o as u32)).filter(|o| is_in(*o)).collect();
         let to_few = Paths::to_those(&graph, |_| true, &few);
         prop_assert!(few.iter().all(|o| to_few.to(&graph, *o) == paths.to(&graph, *o)));
@@ -282,5 +302,24 @@ proptest! {
         }
         let bytes: u64 = steps.iter().map(|s| s.ending.bytes).sum();
         prop_assert_eq!(bytes, slow.weight(&set).bytes);
+        // Of all objects, whether they are asked for one by one or not. Roots that hold nothing have steps in
+        // one of them alone: what counts is the labels on the way.
+        let merged = |set: Option<&dyn Fn(ObjectId) -> bool>| {
+            let (mut label, mut found) = (label, Vec::new());
+            let (steps, ends) =
+                paths.merged_telling(&graph, set, &mut label, usize::MAX, &mut |o, step| found.push((o.0, step)));
+            let all = graph.layout().allocated().iter().map(|o| o as u32);
+            found.extend(all.filter_map(|o| Some((o, ends.of(&graph, ObjectId(o))? as usize))));
+            let labels = |(object, mut step): (u32, usize)| {
+                let mut labels = Vec::new();
+                while step != 0 {
+                    labels.push((steps[step].label, steps[step].ending));
+                    step = steps[step].before;
+                }
+                (object, labels)
+            };
+            found.into_iter().map(labels).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(merged(None), merged(Some(&|_| true)));
     }
 }

@@ -268,4 +268,15 @@ impl Crossing {
         let at = target as usize;
         &self.sources[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
+
+    /// Says what was found of a target; then nothing is asked any more of it or of those behind it. It takes
+    /// the place of what said where their sources begin.
+    pub(super) fn done(&mut self, target: u32, found: u32) {
+        self.starts[target as usize + 1] = found;
+    }
+
+    /// What was said of each target, one place behind it.
+    pub(super) fn into_done(self) -> Vec<u32> {
+        self.starts
+    }
 }

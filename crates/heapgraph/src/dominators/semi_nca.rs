@@ -2,11 +2,11 @@
 //! 2005), in numbers of a depth-first walk.
 //!
 //! What dominates a node lies on the walk's way to it, so every number here is compared and none looked up.
-//! Three things keep it small. Only pointers beside the walk's own are put in the order of targets, since a
-//! node that is met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in
-//! place of a stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by
-//! single steps it takes a square of steps where a list's values are held by an index too
-//! (`a_list_with_an_index`).
+//! Four things keep it small. Only pointers beside the walk's own are put in the order of targets, since a
+//! node that is met once needs none. What is found of a node is kept where its list of them began. What
+//! `evaluate` climbs it turns around, as a garbage collector does, in place of a stack. And the last step
+//! climbs by jumps (Myers, An applicative random-access stack, 1983): by single steps it takes a square of
+//! steps where a list's values are held by an index too (`a_list_with_an_index`).
 
 use super::preorder::Crossing;
 
@@ -14,8 +14,7 @@ use super::preorder::Crossing;
 /// itself.
 ///
 /// `crossing` has the other pointers.
-pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<u32> {
-    let mut semi = parent.clone();
+pub(super) fn immediate_dominators(parent: Vec<u32>, mut crossing: Crossing) -> Vec<u32> {
     // Lowest number of those found so far between a node (included) and the ancestor up to which it has
     // climbed (excluded).
     let mut label = parent.clone();
@@ -25,11 +24,10 @@ pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<
         for source in crossing.of(v).iter().copied() {
             lowest = lowest.min(if source < v { source } else { evaluate(&mut ancestor, &mut label, source, v) });
         }
-        semi[v as usize] = lowest;
+        crossing.done(v, lowest);
         label[v as usize] = lowest;
     }
-    drop(crossing);
-    nearest_ancestors(parent, &semi, label, ancestor)
+    nearest_ancestors(parent, &crossing.into_done(), label, ancestor)
 }
 
 /// The lowest label from `source` up to below what is not above `v`: all that lies above `v` in number is
@@ -56,7 +54,7 @@ fn evaluate(ancestor: &mut [u32], label: &mut [u32], source: u32, v: u32) -> u32
 }
 
 /// The last step: a node's dominator is the nearest dominator of its parent, or the parent, whose number is
-/// not above the node's `semi`. Both vectors at the end are room.
+/// not above the node's `semi`, which stands one place behind it. Both vectors at the end are room.
 fn nearest_ancestors(parent: Vec<u32>, semi: &[u32], mut depth: Vec<u32>, mut jump: Vec<u32>) -> Vec<u32> {
     let mut dominator = parent;
     if let (Some(depth), Some(jump)) = (depth.first_mut(), jump.first_mut()) {
@@ -64,8 +62,9 @@ fn nearest_ancestors(parent: Vec<u32>, semi: &[u32], mut depth: Vec<u32>, mut ju
     }
     for v in 1..dominator.len() {
         let mut at = dominator[v] as usize;
-        while at > semi[v] as usize {
-            at = if jump[at] > semi[v] { jump[at] } else { dominator[at] } as usize;
+        let semi = semi[v + 1];
+        while at > semi as usize {
+            at = if jump[at] > semi { jump[at] } else { dominator[at] } as usize;
         }
         dominator[v] = at as u32;
         depth[v] = depth[at] + 1;

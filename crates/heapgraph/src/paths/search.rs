@@ -1,0 +1,128 @@
+//! The search for shortest paths.
+
+use super::Paths;
+use crate::bits::{Bits, Ranked};
+use crate::edges::Cursor;
+use crate::graph::{Graph, Holder, NONE, TooLarge};
+use crate::layout::ObjectId;
+use crate::roots::RootId;
+
+/// Objects whose targets are asked for together.
+const BATCH: usize = 64;
+
+/// Paths as they are found.
+struct Found {
+    /// Nodes that have one.
+    met: Bits,
+    order: Vec<u32>,
+    /// For each place of the order that was gone on from: a member for each that was met there, then none.
+    links: Bits,
+    /// The place in `links` that comes next.
+    link: usize,
+    wanted: Bits,
+    /// How many of those that are wanted have no path yet.
+    left: usize,
+}
+
+impl Found {
+    /// Comes to a node; `entry` is what stands for it in the order.
+    fn meet(&mut self, node: u32, entry: u32, enter: impl FnOnce() -> bool) -> bool {
+        let new = !self.met.contains(node as usize) && enter();
+        if new {
+            self.met.insert(node as usize);
+            self.order.push(entry);
+            self.left -= usize::from(self.wanted.contains(node as usize));
+        }
+        new
+    }
+
+    /// The same from the place that is gone on from.
+    fn go(&mut self, node: u32, object: ObjectId, enter: impl FnOnce() -> bool) {
+        if self.meet(node, object.0, enter) {
+            self.links.insert(self.link);
+            self.link += 1;
+        }
+    }
+}
+
+/// Goes on until all is found, or all of `wanted`, of which so many are left.
+pub(super) fn search(
+    graph: &Graph,
+    enter: impl Fn(Holder) -> bool,
+    wanted: Option<(Bits, usize)>,
+) -> Result<Paths, TooLarge> {
+    let (wanted, left) = wanted.unwrap_or((Bits::default(), usize::MAX));
+    let (met, links) = (Bits::new(graph.nodes()), Bits::new(2 * graph.nodes()));
+    let mut found = Found { met, order: Vec::new(), links, link: 0, wanted, left };
+    // What roots do not reach has no place in it: mostly nothing.
+    found.order.reserve_exact(graph.nodes() - graph.roots().groups() - 1);
+    for root in (0..graph.roots().len() as u32).map(RootId) {
+        let node = graph.node_of_root(root);
+        found.meet(node, node, || enter(Holder::Root(root)));
+    }
+    let roots = found.order.len();
+    // A root's objects, then a handful of objects at a time. Each stands somewhere else in memory, and so
+    // does what is known of its targets: who goes from one to the next waits most of the time, and what
+    // is asked of many at once is waited for together.
+    let mut at = 0;
+    let mut batch = Batch::default();
+    while at < found.order.len() && found.left > 0 {
+        if at < roots {
+            if let Some(Holder::Root(root)) = graph.holder(found.order[at]) {
+                for to in graph.roots().held_by(root) {
+                    let next = graph.node_of(to.0);
+                    next.into_iter().for_each(|next| found.go(next, to, || enter(Holder::Object(to))));
+                }
+            }
+            found.link += 1;
+            at += 1;
+            continue;
+        }
+        let end = found.order.len().min(at + BATCH);
+        batch.fill(graph, &found.order[at..end]);
+        at = end;
+        let mut targets = batch.targets.iter().zip(&batch.pointed);
+        for count in &batch.counts {
+            if found.left == 0 {
+                break;
+            }
+            for (next, to) in targets.by_ref().take(*count).filter(|(next, _)| **next != NONE) {
+                let to = ObjectId(*to);
+                found.go(*next, to, || enter(Holder::Object(to)));
+            }
+            found.link += 1;
+        }
+    }
+    let Found { met, order, links, .. } = found;
+    Ok(Paths { met, order, roots, links: Ranked::new(links).ok_or(TooLarge)? })
+}
+
+/// Neighbours in the order, and where they point.
+#[derive(Default)]
+struct Batch {
+    /// How many targets each has.
+    counts: Vec<usize>,
+    /// Objects that they point to.
+    pointed: Vec<u32>,
+    /// Of each of these its node; `NONE` of a folded leaf.
+    targets: Vec<u32>,
+}
+
+impl Batch {
+    /// Asks for the targets of `objects`. One step is done for all of them before the next, so that what stands
+    /// somewhere in memory is waited for together.
+    fn fill(&mut self, graph: &Graph, objects: &[u32]) {
+        self.counts.clear();
+        self.pointed.clear();
+        self.targets.clear();
+        std::hint::black_box(objects.iter().fold(0, |seen, object| seen ^ graph.edges.glance(*object)));
+        // What is met in a row often stands in a row.
+        let mut cursor = Cursor::default();
+        for object in objects {
+            let first = self.pointed.len();
+            graph.edges.of_next(&mut cursor, *object, |to| self.pointed.push(to));
+            self.counts.push(self.pointed.len() - first);
+        }
+        self.targets.extend(self.pointed.iter().map(|to| graph.node_of(*to).unwrap_or(NONE)));
+    }
+}
