@@ -48,16 +48,20 @@ impl<'a> SharedObject<'a> {
 /// How many there are where the heaviest way down the tree first has several of a kind.
 fn entries(graph: &GraphFacts, from: &GraphNode) -> u64 {
     let mut at = graph.tree.iter().position(|n| std::ptr::eq(n, from));
+    // What is not known may be a part of a map as well.
+    let mut unknown = 1;
     for _ in 0..MOST_STEPS {
-        let Some(parent) = at else { return 1 };
+        let Some(parent) = at else { break };
         let is_child = |n: &&GraphNode| n.parent == u32::try_from(parent).ok() && n.kind == "object";
-        let Some(child) = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes) else { return 1 };
-        if child.count > 1 && !PARTS_OF_MAPS.iter().any(|part| child.name.starts_with(part)) {
+        let Some(child) = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes) else { break };
+        if child.name.starts_with("unknown") {
+            unknown = unknown.max(child.count);
+        } else if child.count > 1 && !PARTS_OF_MAPS.iter().any(|part| child.name.starts_with(part)) {
             return child.count;
         }
         at = graph.tree.iter().position(|n| std::ptr::eq(n, child));
     }
-    1
+    unknown
 }
 
 #[cfg(test)]
@@ -95,6 +99,9 @@ mod tests {
         assert_eq!((it.retained_bytes(), it.entries), (600, 19_864));
         assert_eq!(it.text(), "one main.Broker, to which several lead, keeps 600 B of it in 9 objects");
         assert!(!it.has_one_for_each(73));
+        // Of a stripped program not all types are known.
+        g.tree[4].name = "unknown".into();
+        assert_eq!(SharedObject::largest(&g).unwrap().entries, 19_864);
         // A list of the calls in flight keeps what is theirs.
         g.tree[5].count = 80;
         assert!(SharedObject::largest(&g).unwrap().has_one_for_each(73));

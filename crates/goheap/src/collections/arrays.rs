@@ -179,7 +179,8 @@ impl Arrays {
 struct Now {
     object: ObjectId,
     header: u64,
-    words: Option<Rc<Words>>,
+    /// What its pointers are, once one of them was asked about: of most none leads to an array.
+    words: Option<Option<Rc<Words>>>,
 }
 
 /// The pointers of a value, or of a bucket or group.
@@ -209,17 +210,8 @@ impl PointerVisitor for Visitor<'_, '_, '_> {
         let object = self.places.get(span).copied().flatten().and_then(|place| layout.slot(place, slot));
         let object = object.filter(|o| self.heap.dominators.live().contains(o.0 as usize));
         self.now = object.map(|object| {
-            let what = self.heap.what(self.types, object);
             let header = self.heap.objects.spans().get(span).map_or(0, lastgasp_goruntime::ObjectSpan::header);
-            let words = match self.words.get(&what) {
-                Some(words) => words.clone(),
-                None => {
-                    let words = words_of(self.types, what).map(Rc::new);
-                    self.words.insert(what, words.clone());
-                    words
-                }
-            };
-            Now { object, header, words }
+            Now { object, header, words: None }
         });
     }
 
@@ -227,10 +219,10 @@ impl PointerVisitor for Visitor<'_, '_, '_> {
 
     fn pointer_near(&mut self, _: u32, offset: u64, to: Addr, near: Near<'_>) {
         let Some(array) = self.large_object(to) else { return };
-        let Some(Now { object, header, words }) = &self.now else { return };
-        let (object, from) = (*object, From::Object(*object, offset));
+        let Some((object, header, words)) = self.words_now() else { return };
+        let from = From::Object(object, offset);
         let after = [near.word(1), near.word(2)];
-        let word = words.clone().map(|w| (offset.checked_sub(*header), w));
+        let word = words.map(|w| (offset.checked_sub(header), w));
         match word {
             Some((Some(at), words)) => {
                 let word = word_at(self.types, &words, at);
@@ -285,6 +277,16 @@ fn word_at(types: &mut TypeReader<'_>, words: &Words, at: u64) -> Option<Word> {
 }
 
 impl Visitor<'_, '_, '_> {
+    /// The object that is read, the bytes in front of it, and what its pointers are.
+    fn words_now(&mut self) -> Option<(ObjectId, u64, Option<Rc<Words>>)> {
+        let now = self.now.as_mut()?;
+        let words = now.words.get_or_insert_with(|| {
+            let what = self.heap.what(self.types, now.object);
+            self.words.entry(what).or_insert_with(|| words_of(self.types, what).map(Rc::new)).clone()
+        });
+        Some((now.object, now.header, words.clone()))
+    }
+
     /// The live object that an address leads to, if it is large enough.
     fn large_object(&self, to: Addr) -> Option<ObjectId> {
         let layout = self.heap.graph.layout();

@@ -10,6 +10,7 @@ use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
 use super::kinds::{Closures, Kind, Kinds, Target, UNTYPED};
+use super::numbers::{Believed, Numbers};
 use super::slots::{SlotClass, Slots};
 
 /// Why a kind is believed, the least first.
@@ -33,7 +34,8 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
-    fn of(number: u32) -> Self {
+    /// The one of a number, as `as u32` gave it.
+    pub(super) fn of(number: u32) -> Self {
         match number {
             1 => Self::Stack,
             2 => Self::Code,
@@ -57,10 +59,6 @@ pub(crate) enum Extent {
     AtLeast(u64),
 }
 
-/// Bits of an object's entry that number its kind; those above say how it is believed.
-const KIND_BITS: u32 = 28;
-const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
-
 /// What stands where a `*T` leads to, by what is known of `T`.
 #[derive(Clone, Copy)]
 enum Pointed {
@@ -82,8 +80,8 @@ pub(crate) struct Assigner<'a> {
     pub(super) types: TypeReader<'a>,
     pub(super) kinds: Kinds,
     pointed: FxHashMap<Addr, Pointed>,
-    /// By number: kind, and trust above it.
-    of: Vec<u32>,
+    /// By number: kind, and how it is believed.
+    of: Believed,
     /// Objects whose pointers are still to be followed.
     pub(super) pending: Vec<u64>,
     /// Spans in which some wait, by their place in the layout.
@@ -112,8 +110,8 @@ impl<'a> Assigner<'a> {
             code.filter(|code| code.is_of(rt)).map(|code| Closures::of(code, &mut types)).unwrap_or_default();
         let slots = Slots::new(layout, objects);
         let mut places = vec![None; objects.spans().len()];
-        for (index, class) in slots.all().iter().enumerate() {
-            if let Some(place) = places.get_mut(class.span) {
+        for (index, span) in slots.spans().iter().enumerate() {
+            if let Some(place) = places.get_mut(*span) {
                 *place = Some(index);
             }
         }
@@ -125,10 +123,10 @@ impl<'a> Assigner<'a> {
             types,
             kinds: Kinds::new(closures),
             pointed: FxHashMap::default(),
-            of: vec![0; layout.bound()],
+            of: Believed::nothing(layout.bound()),
             pending: vec![0; layout.bound() / 64],
             queue: VecDeque::new(),
-            queued: vec![false; slots.all().len()],
+            queued: vec![false; slots.spans().len()],
             slots,
             places,
             by_word: Trust::Pointer,
@@ -139,14 +137,13 @@ impl<'a> Assigner<'a> {
 
     /// The number of the kind of an object, and how it is believed.
     pub(crate) fn kind_of(&self, object: ObjectId) -> (u32, Trust) {
-        let entry = self.of.get(object.0 as usize).copied().unwrap_or(0);
-        (entry & KIND_MASK, Trust::of(entry >> KIND_BITS))
+        self.of.get(object.0)
     }
 
     /// Says what stands at an address; whether it is believed.
     pub(crate) fn offer(&mut self, at: Addr, kind: Kind, trust: Trust, extent: Extent) -> bool {
         let Some((object, index, offset)) = self.layout.place_of(at.0) else { return false };
-        let Some(class) = self.slots.all().get(index).copied() else { return false };
+        let Some(class) = self.slots.class(index) else { return false };
         // What points into the middle of something says nothing of the whole.
         if offset != class.header {
             return false;
@@ -183,10 +180,6 @@ impl<'a> Assigner<'a> {
         if !fits {
             return false;
         }
-        let (before, believed) = self.kind_of(object);
-        if before == number && believed >= trust {
-            return true;
-        }
         let mut trust = trust;
         if before != UNTYPED && before != number {
             if self.is_part_of_map(number, before) {
@@ -196,8 +189,8 @@ impl<'a> Assigner<'a> {
             }
         }
         let has_pointers = !class.noscan && self.kinds.get(number).is_some_and(|k| k.has_plan());
-        if let Some(entry) = self.of.get_mut(object.0 as usize) {
-            *entry = number | (trust as u32) << KIND_BITS;
+        if !self.of.set(object.0, number, trust) {
+            return false;
         }
         // A kind that is only believed more leads nowhere new.
         if has_pointers && before != number {
@@ -208,9 +201,7 @@ impl<'a> Assigner<'a> {
 
     /// Takes back what was believed of an object that contradicts it.
     pub(super) fn refuse(&mut self, object: ObjectId) {
-        if let Some(entry) = self.of.get_mut(object.0 as usize) {
-            *entry = UNTYPED;
-        }
+        self.of.set(object.0, UNTYPED, Trust::None);
     }
 
     fn is_better(&mut self, number: u32, trust: Trust, before: u32, believed: Trust) -> bool {
@@ -467,10 +458,8 @@ impl<'a> Assigner<'a> {
     }
 
     /// All that was found, without what it was found with.
-    pub(crate) fn finish(self) -> (Vec<u32>, Kinds, TypeReader<'a>, Slots) {
-        let mut of = self.of;
-        of.iter_mut().for_each(|entry| *entry &= KIND_MASK);
-        (of, self.kinds, self.types, self.slots)
+    pub(crate) fn finish(self) -> (Numbers, Kinds, TypeReader<'a>, Slots) {
+        (self.of.finish(self.kinds.len()), self.kinds, self.types, self.slots)
     }
 }
 

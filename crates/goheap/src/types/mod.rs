@@ -117,7 +117,6 @@ impl Types {
         let variables = std::mem::take(&mut all.variables);
         let declared = std::mem::take(&mut all.declared);
         let (of, kinds, mut types, slots) = all.finish();
-        let of = Numbers::of(of, kinds.len());
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
         let mut known: Vec<(Arc<str>, ObjectType)> = vec![(Arc::from(""), ObjectType::Other); kinds.len()];
@@ -133,7 +132,7 @@ impl Types {
         let named = known.len();
         // What nothing is known of is told apart by its slot.
         let mut numbers: FxHashMap<(u64, bool, bool), u32> = FxHashMap::default();
-        let untyped = slots.all().iter().map(|class| {
+        let untyped = slots.all().map(|class| {
             *numbers.entry((class.slot_bytes, class.noscan, class.tiny)).or_insert_with(|| {
                 known.push((unknown(class.slot_bytes, class.noscan).into(), ObjectType::Other));
                 (known.len() - 1) as u32

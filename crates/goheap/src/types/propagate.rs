@@ -32,12 +32,15 @@ impl Assigner<'_> {
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
             }
-            let Some(class) = self.slots.all().get(index as usize).copied() else { continue };
+            let (Some(class), Some(span)) = (self.slots.class(index as usize), self.slots.span(index as usize)) else {
+                continue;
+            };
+            let slots = self.objects.spans().get(span).map_or(0, |s| s.slots);
             let Some(first) = self.layout.slot(index as usize, 0) else { continue };
             // Few are read alone, but what leads from one to the next in the same span again and again is a
             // list.
             for alone in 0.. {
-                let waiting = self.waiting(first, class.slots);
+                let waiting = self.waiting(first, slots);
                 if waiting.is_empty() {
                     break;
                 }
@@ -48,12 +51,12 @@ impl Assigner<'_> {
                 let mut visitor = Propagate::new(self);
                 if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
                     for object in waiting {
-                        reader.read_slot(class.span, object.0 - first.0, &mut visitor);
+                        reader.read_slot(span, object.0 - first.0, &mut visitor);
                     }
                     visitor.finish();
                     continue;
                 }
-                reader.read(class.span..class.span.saturating_add(1), &mut visitor);
+                reader.read(span..span.saturating_add(1), &mut visitor);
                 visitor.finish();
                 break;
             }

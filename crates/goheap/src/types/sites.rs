@@ -26,7 +26,7 @@ impl Assigner<'_> {
         let (index, class) = self.slots.of(self.layout, object)?;
         let slot = object.0.checked_sub(self.layout.slot(index, 0)?.0)?;
         let at = self.layout.address(object)?.checked_add(class.header)?;
-        (!self.objects.is_garbage(class.span, slot)).then_some((Addr(at), class.room()))
+        (!self.objects.is_garbage(self.slots.span(index)?, slot)).then_some((Addr(at), class.room()))
     }
 
     fn add_site(&mut self, site: SiteType, at: Addr, room: u64) {

@@ -3,6 +3,7 @@
 
 use lastgasp_goruntime::{HeapObjects, ObjectSpan};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
+use rustc_hash::FxHashMap;
 
 /// `class_to_size`, in bytes.
 const CLASSES: [u64; 67] = [
@@ -16,17 +17,13 @@ const LARGEST: u64 = 32768;
 /// Bytes of a page of the runtime's.
 const PAGE: u64 = 8192;
 
-/// A span, as far as types ask for it.
-#[derive(Clone, Copy, Debug)]
+/// What the slots of a span are, as far as types ask for it. Spans of one size class have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SlotClass {
-    /// Index of the span in the runtime's list.
-    pub(crate) span: usize,
     /// Bytes of the runtime's own in front of the object.
     pub(crate) header: u64,
     /// Bytes of a slot.
     pub(crate) slot_bytes: u64,
-    /// How many there are.
-    pub(crate) slots: u32,
     /// Bytes of the next smaller slot there is.
     smaller: u64,
     /// Whether its objects hold no pointers.
@@ -36,21 +33,13 @@ pub(crate) struct SlotClass {
 }
 
 impl SlotClass {
-    fn of(index: usize, span: &ObjectSpan) -> Self {
+    fn of(span: &ObjectSpan) -> Self {
         let smaller = if span.elem_size > LARGEST {
             span.elem_size.saturating_sub(PAGE).max(LARGEST)
         } else {
             CLASSES.iter().copied().filter(|c| *c < span.elem_size).max().unwrap_or(0)
         };
-        Self {
-            span: index,
-            header: span.header(),
-            slot_bytes: span.elem_size,
-            slots: span.slots,
-            smaller,
-            noscan: span.noscan(),
-            tiny: span.is_tiny(),
-        }
+        Self { header: span.header(), slot_bytes: span.elem_size, smaller, noscan: span.noscan(), tiny: span.is_tiny() }
     }
 
     /// Bytes of the largest object that a slot holds.
@@ -67,31 +56,57 @@ impl SlotClass {
     }
 }
 
-/// Those of all spans, in the layout's order.
+/// Those of all spans, by their place in the layout. Every pointer asks for that of where it leads, so each
+/// class is there once and spans name it in four bytes.
 pub(crate) struct Slots {
     classes: Vec<SlotClass>,
+    of: Vec<u32>,
+    /// Index of each span in the runtime's list.
+    spans: Vec<usize>,
 }
 
 impl Slots {
     pub(crate) fn new(layout: &HeapLayout, objects: &HeapObjects) -> Self {
-        let of = |base: u64| {
-            let index = objects.spans().binary_search_by_key(&base, |s| s.start.0).ok()?;
-            Some(SlotClass::of(index, objects.spans().get(index)?))
-        };
-        let none =
-            SlotClass { span: usize::MAX, header: 0, slot_bytes: 0, slots: 0, smaller: 0, noscan: true, tiny: false };
-        Self { classes: layout.spans().map(|(span, _)| of(span.base).unwrap_or(none)).collect() }
+        let none = SlotClass { header: 0, slot_bytes: 0, smaller: 0, noscan: true, tiny: false };
+        let mut out = Self { classes: Vec::new(), of: Vec::new(), spans: Vec::new() };
+        let mut numbers: FxHashMap<SlotClass, u32> = FxHashMap::default();
+        for (span, _) in layout.spans() {
+            let index = objects.spans().binary_search_by_key(&span.base, |s| s.start.0).ok();
+            let class = index.and_then(|index| objects.spans().get(index)).map_or(none, SlotClass::of);
+            let number = *numbers.entry(class).or_insert_with(|| {
+                out.classes.push(class);
+                (out.classes.len() - 1) as u32
+            });
+            out.of.push(number);
+            out.spans.push(index.unwrap_or(usize::MAX));
+        }
+        out
     }
 
     /// That of an object, and its place among the layout's spans.
     pub(crate) fn of(&self, layout: &HeapLayout, object: ObjectId) -> Option<(usize, SlotClass)> {
-        let index = layout.span_of(object)?;
-        Some((index, *self.classes.get(index)?))
+        let place = layout.span_of(object)?;
+        Some((place, self.class(place)?))
+    }
+
+    /// That of the span at a place.
+    pub(crate) fn class(&self, place: usize) -> Option<SlotClass> {
+        self.classes.get(*self.of.get(place)? as usize).copied()
+    }
+
+    /// Index in the runtime's list of the span at a place.
+    pub(crate) fn span(&self, place: usize) -> Option<usize> {
+        self.spans.get(place).copied()
     }
 
     /// Those of all spans.
-    pub(crate) fn all(&self) -> &[SlotClass] {
-        &self.classes
+    pub(crate) fn all(&self) -> impl Iterator<Item = &SlotClass> + '_ {
+        self.of.iter().filter_map(|class| self.classes.get(*class as usize))
+    }
+
+    /// Index in the runtime's list of all spans.
+    pub(crate) fn spans(&self) -> &[usize] {
+        &self.spans
     }
 }
 
@@ -103,7 +118,7 @@ mod tests {
     fn a_size_has_one_slot() {
         let class = |slot_bytes: u64, header| {
             let smaller = CLASSES.iter().copied().filter(|c| *c < slot_bytes).max().unwrap_or(0);
-            SlotClass { span: 0, header, slot_bytes, slots: 1, smaller, noscan: false, tiny: false }
+            SlotClass { header, slot_bytes, smaller, noscan: false, tiny: false }
         };
         let held = |bytes: u64| {
             let all = CLASSES.iter().filter(|c| class(**c, 0).holds(bytes));

@@ -8,6 +8,12 @@ use crate::heap::Heap;
 /// Nodes of the tree that are looked at before they are merged.
 const LOOKED_AT: usize = 20_000;
 
+/// Name of an object of which the type is not known.
+const UNKNOWN: &str = "unknown";
+/// Objects of types that are not known, each below the other, from which on they are taken for links of a
+/// list.
+const MOST_UNKNOWN: usize = 8;
+
 /// A node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeNode {
@@ -40,8 +46,10 @@ pub fn dominator_tree(heap: &Heap<'_>, most: usize) -> Vec<TreeNode> {
             nodes.push(TreeNode { name, kind, count: 1, retained: node.retained, ..TreeNode::default() });
             continue;
         }
-        // A goroutine within its group, a link within its list: the same thing.
-        if nodes.get(parent).is_some_and(|p| p.kind == kind && p.name == name) {
+        // A goroutine within its group, a link within its list: the same thing. Of what is not known nobody
+        // knows that.
+        let is_alike = nodes.get(parent).is_some_and(|p| p.kind == kind && p.name == name);
+        if is_alike && (name != UNKNOWN || unknown_above(&nodes, parent) >= MOST_UNKNOWN) {
             merged.push(parent);
             if let Some(parent) = nodes.get_mut(parent) {
                 parent.own_bytes += own_bytes;
@@ -68,7 +76,7 @@ fn described(heap: &Heap<'_>, holder: Holder) -> (&'static str, String, u64) {
     match holder {
         Holder::All => ("heap", "live heap".to_owned(), 0),
         Holder::Object(object) => {
-            let name = heap.type_of(object).map_or("unknown", |(_, name)| name);
+            let name = heap.type_of(object).map_or(UNKNOWN, |(_, name)| name);
             ("object", name.to_owned(), heap.graph.layout().bytes(object))
         }
         root => match heap.root_name(root) {
@@ -101,6 +109,12 @@ fn largest(nodes: Vec<TreeNode>, most: usize) -> Vec<TreeNode> {
         out.push(TreeNode { parent, ..node.clone() });
     }
     out
+}
+
+/// How many nodes of unknown types there are from one upwards, each below the other.
+fn unknown_above(nodes: &[TreeNode], from: usize) -> usize {
+    let above = std::iter::successors(nodes.get(from), |n| n.parent.and_then(|p| nodes.get(p)));
+    above.take_while(|n| n.name == UNKNOWN).take(MOST_UNKNOWN).count()
 }
 
 /// What is in a node and in none of those below it.

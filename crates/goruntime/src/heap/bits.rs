@@ -10,14 +10,14 @@ pub(super) fn below(n: u64, i: usize) -> u64 {
 }
 
 /// Word `i` of a list of bits; 0 behind its end.
+#[inline]
 pub(crate) fn word_of(bytes: &[u8], i: usize) -> u64 {
-    let mut word = [0; 8];
     let rest = bytes.get(i * 8..).unwrap_or_default();
-    let n = rest.len().min(8);
-    if let (Some(to), Some(from)) = (word.get_mut(..n), rest.get(..n)) {
-        to.copy_from_slice(from);
+    match rest.first_chunk() {
+        Some(word) => u64::from_le_bytes(*word),
+        // What is left is copied by its length alone: of nearly all words that is a call for nothing.
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
-    u64::from_le_bytes(word)
 }
 
 /// Positions of the bits of a word, from the lowest.
