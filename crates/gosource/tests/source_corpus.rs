@@ -38,7 +38,8 @@ fn wanted() -> Spots {
 /// Marks in the packages of `services`, written as services are.
 #[derive(Default)]
 struct Marks {
-    /// What must be found: `// want`, `// warn`, `// hint`, and `// false` (found, and nothing is wrong there).
+    /// What must be found: `// want`, `// warn`, `// hint`, and `// false` (found, and nothing is wrong
+    /// there).
     found: Spots,
     /// What is not found though it is wrong: `// miss`.
     missed: Spots,

@@ -473,8 +473,8 @@ fn nearly_as_many_elements_of_another_list_are_not_as_many() {
     assert_eq!(told_of("blob-17", 230_184).key, "blob-17");
 }
 
-/// A list that was read, and then as many are in the heap as were published, when they were published: neither
-/// speaks for it (`code-path-ranking-begins-unexplained`: the list came first, with 0.45).
+/// A list that was read, and then as many are in the heap as were published, when they were published:
+/// neither speaks for it (`code-path-ranking-begins-unexplained`: the list came first, with 0.45).
 #[test]
 fn a_list_that_was_read_is_not_named_for_its_size_and_time() {
     let mut w = World::new();
@@ -493,8 +493,8 @@ fn a_list_that_was_read_is_not_named_for_its_size_and_time() {
     assert!(list.confidence < 0.4 && i.key != "regions", "{}", terms(&i));
 }
 
-/// Calls of a dependency pile up, callers give up four seconds later, and when the first has died all is tried
-/// again: the attempts that came last do not explain the calls that piled up first
+/// Calls of a dependency pile up, callers give up four seconds later, and when the first has died all is
+/// tried again: the attempts that came last do not explain the calls that piled up first
 /// (`dependency-blip-recovers-then-slow-release-between`: retries came first).
 #[test]
 fn calls_that_pile_up_before_more_are_made_wait_for_somebody_slow() {

@@ -16,8 +16,8 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// Lines marked `// want CODE CODE`, or `// warn CODE` and `// hint CODE` where the level is told too, and those
-/// marked `// miss CODE`: what is wrong there and not found.
+/// Lines marked `// want CODE CODE`, or `// warn CODE` and `// hint CODE` where the level is told too, and
+/// those marked `// miss CODE`: what is wrong there and not found.
 pub(crate) fn wanted() -> Result<Spots> {
     let mut out = Spots::new();
     let mut packages: Vec<PathBuf> =

@@ -1,5 +1,6 @@
 //! A number for each slot of the heap, in as few bytes as it needs: a program has some thousand kinds of
-//! objects, and slots are what memory goes by. `Believed` has them in the making, `Numbers` when all are found.
+//! objects, and slots are what memory goes by. `Believed` has them in the making, `Numbers` when all are
+//! found.
 
 use super::assign::Trust;
 

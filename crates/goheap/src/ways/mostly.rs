@@ -22,8 +22,8 @@ pub struct Mostly {
     pub bytes: u64,
 }
 
-/// Of every root, and group of them, that alone keeps something of a known type: the types of most of it, most
-/// first; never none.
+/// Of every root, and group of them, that alone keeps something of a known type: the types of most of it,
+/// most first; never none.
 #[must_use]
 pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Vec<Mostly>> {
     let mut sums: FxHashMap<(Holder, u32), Retained> = FxHashMap::default();

@@ -50,8 +50,8 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
     }
 }
 
-/// The container that an expression itself is, where it outlives the call: of `b.audit.log` the field `log` of
-/// the type of `b.audit`.
+/// The container that an expression itself is, where it outlives the call: of `b.audit.log` the field `log`
+/// of the type of `b.audit`.
 pub(crate) fn container<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
     let place = long(pkg, f, e)?;
     if super::lifetimes::same(pkg, f, e, place) {

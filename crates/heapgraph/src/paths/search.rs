@@ -109,8 +109,8 @@ struct Batch {
 }
 
 impl Batch {
-    /// Asks for the targets of `objects`. One step is done for all of them before the next, so that what stands
-    /// somewhere in memory is waited for together.
+    /// Asks for the targets of `objects`. One step is done for all of them before the next, so that what
+    /// stands somewhere in memory is waited for together.
     fn fill(&mut self, graph: &Graph, objects: &[u32]) {
         self.counts.clear();
         self.pointed.clear();

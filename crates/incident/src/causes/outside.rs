@@ -341,9 +341,9 @@ fn number(n: f64) -> String {
 /// The limit was lowered, or had always been nearly used up.
 fn limit(scene: &Scene<'_>) -> Option<Cause> {
     let mut cause = Cause::new(Kind::Limit, "memory limit", BASE_CHANGE);
-    // Of each instance the limit of the life before. One that was killed at the same limit tells nothing of what
-    // it was lowered from (seen in lab/cluster: four deaths in a row at 92 MB, which had been 256 MB, and only
-    // the first two counted).
+    // Of each instance the limit of the life before. One that was killed at the same limit tells nothing of
+    // what it was lowered from (seen in lab/cluster: four deaths in a row at 92 MB, which had been 256 MB,
+    // and only the first two counted).
     let earlier = |l: &Life<'_>| {
         let same = scene.all.iter().filter(|o| o.of.instance == l.of.instance && !l.of.instance.is_empty());
         let before = same.filter(|o| o.of.started_unix_ms < l.of.started_unix_ms);

@@ -1,8 +1,8 @@
 //! Where a program's code makes values of a type: every call of the runtime's allocator, and every call that
 //! puts something into a map, has the type in an argument, and the type stands in the code just before it.
 //!
-//! Generic code takes the type from a dictionary and reflection from anywhere: such calls are not among these,
-//! so that a type may also be made where none of them is.
+//! Generic code takes the type from a dictionary and reflection from anywhere: such calls are not among
+//! these, so that a type may also be made where none of them is.
 
 use lastgasp_inferior::Addr;
 
@@ -156,7 +156,8 @@ mod tests {
         );
     }
 
-    /// A dictionary's type is loaded; what stood in the register before a call or a jump is not there after it.
+    /// A dictionary's type is loaded; what stood in the register before a call or a jump is not there after
+    /// it.
     #[test]
     fn what_is_not_in_the_code_before_it_is_not_said() {
         let new = Act::Call(Some(NEW));
