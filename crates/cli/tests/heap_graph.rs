@@ -101,6 +101,23 @@ fn who_holds_what(minor: u16, mode: Mode) {
     held_by("main.holdBuffer", "workers", "buffer_bytes");
     held_by("main.waitForReport", "waiters", "report_bytes");
 
+    // Where the code makes what is held, which no profile and no debug information tells.
+    let made = graph["roots"].as_array().unwrap().iter().flat_map(|r| r["made"].as_array().unwrap());
+    let made: Vec<(&str, Vec<&str>)> = made
+        .map(|m| {
+            let places = m["places"].as_array().unwrap().iter().map(|p| p["function"].as_str().unwrap());
+            (m["type"].as_str().unwrap(), places.collect())
+        })
+        .collect();
+    eprintln!("  made: {made:?}");
+    for (of, place) in
+        [("main.entry", "main.fill"), ("main.record", "main.fill"), ("main.report", "main.waitForReport")]
+    {
+        let told: Vec<_> = made.iter().filter(|(name, _)| *name == of).collect();
+        assert!(told.iter().all(|(_, places)| *places == [place]), "{told:?}");
+    }
+    assert!(made.iter().any(|(_, places)| *places == ["main.fill"]), "{made:?}");
+
     // What has its type with it.
     if minor >= 22 {
         let types = graph["types"].as_array().unwrap();
