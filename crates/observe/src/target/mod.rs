@@ -10,6 +10,6 @@ pub mod runtime_cache;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod target;
 pub mod timeline;
+pub mod wanted_constants;
 
 pub use target::{AttachError, COPY_CAP, Target, open};
-pub mod wanted_constants;
