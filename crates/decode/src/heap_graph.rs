@@ -265,14 +265,28 @@ fn of_one_name(roots: Vec<GraphRoot>) -> Vec<GraphRoot> {
         sum.objects += root.objects;
         sum.goroutines += root.goroutines;
         sum.retained_bytes += root.retained_bytes;
+        add_made(&mut sum.made, root.made);
         if sum.mostly == root.mostly {
             sum.mostly_bytes += root.mostly_bytes;
         } else if sum.mostly_bytes < root.mostly_bytes {
             (sum.mostly, sum.mostly_bytes, sum.created_by) = (root.mostly, root.mostly_bytes, root.created_by);
-            sum.made = root.made;
         }
     }
     out
+}
+
+/// Adds what another root of the name keeps, by type: where that is made is the same, whoever keeps it.
+fn add_made(sum: &mut Vec<GraphMade>, more: Vec<GraphMade>) {
+    for made in more {
+        match sum.iter_mut().find(|m| (&m.type_name, &m.places) == (&made.type_name, &made.places)) {
+            Some(known) => {
+                known.objects += made.objects;
+                known.bytes += made.bytes;
+            }
+            None => sum.push(made),
+        }
+    }
+    sum.sort_by(|a, b| (b.bytes, &a.type_name).cmp(&(a.bytes, &b.type_name)));
 }
 
 /// What is known as soon as the graph is made, without ways.
@@ -411,4 +425,40 @@ fn graph_sites(
     sites.sort_by_key(|s| std::cmp::Reverse(s.bytes));
     sites.truncate(MOST_SITES);
     sites
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goroutines_of_one_name_keep_what_all_of_them_keep() {
+        let made = |name: &str, objects, bytes| GraphMade {
+            type_name: name.into(),
+            objects,
+            bytes,
+            places: vec![GraphPlace { function: "main.build".into(), at: "main.go:4".into() }],
+            ..GraphMade::default()
+        };
+        let root = |kind: &str, bytes, made| GraphRoot {
+            kind: kind.into(),
+            name: "main.serve".into(),
+            objects: 10,
+            goroutines: 2,
+            retained_bytes: bytes,
+            mostly: "main.row".into(),
+            mostly_bytes: bytes / 2,
+            made,
+            ..GraphRoot::default()
+        };
+        let of_calls = |bytes, made| root("goroutine", bytes, made);
+        let all = of_one_name(vec![
+            of_calls(100, vec![made("main.row", 4, 60)]),
+            root("global", 7, Vec::new()),
+            of_calls(300, vec![made("main.page", 1, 200), made("main.row", 2, 30)]),
+        ]);
+        let told: Vec<(u64, u64)> = all.iter().map(|r| (r.retained_bytes, r.goroutines)).collect();
+        assert_eq!(told, [(400, 4), (7, 2)]);
+        assert_eq!(all[0].made, [made("main.page", 1, 200), made("main.row", 6, 90)]);
+    }
 }
