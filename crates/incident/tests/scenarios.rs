@@ -4,7 +4,7 @@
 
 mod world;
 
-use lastgasp_incident::evidence::{ChangeKind, MetricRole};
+use lastgasp_incident::evidence::{ChangeKind, CollectionSummary, MetricRole};
 use lastgasp_incident::{CheckState, Incident, Kind as CauseKind, incidents};
 use world::{Instance, Kind, T0, World, finding, scope_of};
 
@@ -518,4 +518,30 @@ fn calls_that_pile_up_before_more_are_made_wait_for_somebody_slow() {
     assert_eq!((i.kind, i.key.as_str()), (CauseKind::Dependency, "playurl"), "{}", terms(&i));
     let traffic = i.causes.iter().find(|c| c.kind == CauseKind::Traffic).unwrap();
     assert!(traffic.confidence < 0.3, "{}", terms(&i));
+}
+
+/// Small lists of a key are told of, and the large one that kills is written past the platform: the small one
+/// is still in the heaps (`config-cron-syncs-told-fatal-one-quiet`: it was named with 0.70).
+#[test]
+fn a_small_list_that_is_there_too_is_not_the_large_one_that_nobody_told_of() {
+    let mut w = World::new();
+    w.feed("webhook", &[ChangeKind::Config]);
+    w.die(6, "v1.42", T0 - DAY, T0, 500, &config_push());
+    for c in &mut w.evidence.captures {
+        c.heap.reachable_bytes = None;
+        c.census.push(CollectionSummary {
+            owner: "goroutines in main.(*Server).ugcTab".into(),
+            kind: "map".into(),
+            elements: 1_400,
+            count: 25,
+            bytes: 11_200,
+            ..CollectionSummary::default()
+        });
+    }
+    w.change(ChangeKind::Config, "ugctab", T0 - 17_000).elements = Some(1_400);
+    let i = told(w);
+    assert_eq!((i.kind, i.key.as_str()), (CauseKind::Config, "main.ugctab.cache.avids"), "{}", terms(&i));
+    assert!(i.at.unwrap().abs_diff(T0 - 5000) <= 3000, "{}", terms(&i));
+    let small = i.causes.iter().find(|c| c.key == "ugctab").unwrap();
+    assert!(small.confidence < 0.2, "{}", terms(&i));
 }
