@@ -313,12 +313,18 @@ fn is_of_errors(o: Option<&Onset>) -> bool {
 pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// Calls in flight must be so many times as many.
     const TIMES: f64 = 1.5;
+    /// A rate is one of the last seconds: it is seen to rise so much later than what is counted at once.
+    const RATE_LAG_MS: i64 = 5_000;
     let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
     // What rose clearly later does not explain it (seen in lab/cluster: 96 to 602 calls in flight, and 16 s
-    // later, as the first instance died, all were tried again).
-    let by_then = |a: &Onset| a.at.zip(o.at).is_none_or(|(a, o)| a.saturating_sub(o) <= crate::order::SAME_MS);
-    let rose =
-        |series: &str| scene.series(series).is_some_and(|a| (a.with_deaths || a.relation.may_be_first()) && by_then(a));
+    // later, as the first instance died, all were tried again). What rose just after it does, whether memory
+    // grew in between or not: callers that gave up early had their attempts seen 4 s after their calls.
+    let rose = |series: &str| {
+        scene.series(series).is_some_and(|a| {
+            let is_more = a.relation != Relation::Steady && a.levels.is_none_or(|(before, after)| after > before);
+            is_more && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= RATE_LAG_MS)
+        })
+    };
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)
         && !rose(&format!("attempts of {name}"))
         && !rose("first attempts")
