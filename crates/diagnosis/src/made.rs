@@ -15,14 +15,10 @@ pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
     let is_much = |m: &GraphMade| {
         m.bytes.saturating_mul(2) >= root.retained_bytes || m.objects.saturating_mul(COMES_WITH_ONE_IN) >= root.objects
     };
-    let best = |all: &mut dyn Iterator<Item = &'_ GraphMade>| -> Option<usize> {
-        let all: Vec<&GraphMade> = all.collect();
-        let best = all.iter().min_by_key(|m| (m.places.len(), std::cmp::Reverse(m.bytes)))?;
-        root.made.iter().position(|m| std::ptr::eq(m, *best))
-    };
-    let values = best(&mut root.made.iter().filter(few).filter(|m| !m.is_added_to && is_much(m)));
-    let maps = || best(&mut root.made.iter().filter(few).filter(|m| m.is_added_to));
-    root.made.get(values.or_else(maps)?)
+    let values = root.made.iter().filter(few).filter(|m| !m.is_added_to && is_much(m));
+    let maps = root.made.iter().filter(few).filter(|m| m.is_added_to);
+    let best = |m: &&GraphMade| (m.places.len(), std::cmp::Reverse(m.bytes));
+    values.min_by_key(best).or_else(|| maps.min_by_key(best))
 }
 
 /// `main.entry is made in main.(*cache).put (cache.go:41)`.
