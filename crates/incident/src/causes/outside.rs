@@ -313,7 +313,8 @@ fn is_of_errors(o: Option<&Onset>) -> bool {
 pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// Calls in flight must be so many times as many.
     const TIMES: f64 = 1.5;
-    /// A rate is one of the last seconds: it is seen to rise so much later than what is counted at once.
+    /// A rate is one of the last seconds: it is seen to rise so much later than what is counted at once, or
+    /// as much later as its window is wide.
     const RATE_LAG_MS: i64 = 5_000;
     let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
     // What rose clearly later does not explain it (seen in lab/cluster: 96 to 602 calls in flight, and 16 s
@@ -322,7 +323,8 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     let rose = |series: &str| {
         scene.series(series).is_some_and(|a| {
             let is_more = a.relation != Relation::Steady && a.levels.is_none_or(|(before, after)| after > before);
-            is_more && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= RATE_LAG_MS)
+            let lag = RATE_LAG_MS.max(i64::try_from(a.window_ms).unwrap_or(i64::MAX));
+            is_more && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= lag)
         })
     };
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)

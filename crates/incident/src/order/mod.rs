@@ -8,7 +8,7 @@ pub use sustained::{Loop, sustained};
 use crate::evidence::{Between, MetricRole, UnixMs};
 use crate::jump::Jump;
 use crate::life::Life;
-use crate::series::shift::{Course, course};
+use crate::series::shift::{Course, LEAST_PART, Shift, course};
 use crate::series::traffic::Traffic;
 use crate::statistics::robust::quantile;
 use crate::statistics::sign_test::at_least;
@@ -75,6 +75,8 @@ pub struct Onset {
     pub relation: Relation,
     /// Level before and after, where it has one.
     pub levels: Option<(f64, f64)>,
+    /// Milliseconds of which each of its values is the mean; 0: of a moment.
+    pub window_ms: u64,
     /// Whether it rose in the very step of the first death: what was before that cannot be told.
     pub with_deaths: bool,
     /// In words.
@@ -116,14 +118,17 @@ pub fn onsets(
             continue;
         }
         let course = course(&total.points, first.saturating_sub(BEFORE_MS), last.saturating_add(AFTER_MS));
-        let step = i64::try_from(total.step_ms).unwrap_or(0);
+        let grid = Grid {
+            step: i64::try_from(total.step_ms).unwrap_or(0),
+            window: i64::try_from(total.window_ms).unwrap_or(0),
+        };
         // Whoever dies makes errors and has calls tried again, here and behind: what rises in the very step
         // of the first death may be all of that (seen in lab/cluster: deaths within a second of an export,
         // and the dependency whose callers had gone was named).
         let role = &total.role;
         let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
         let moments = Moments { begin, killed: lives.iter().filter_map(|l| l.killed()).min(), by_deaths };
-        out.push(of_metric(&name, &course, moments, &memory, step));
+        out.push(of_metric(&name, &course, moments, &memory, grid));
     }
     out
 }
@@ -144,6 +149,7 @@ fn reference(memory: &[(usize, Between)], lives: usize) -> Onset {
         p: None,
         relation: if first.is_some() { Relation::Reference } else { Relation::Unknown },
         levels: None,
+        window_ms: 0,
         with_deaths: false,
         text,
     }
@@ -215,6 +221,7 @@ fn of_jump(j: &Jump<'_>, memory: &[(usize, Between)]) -> Onset {
         p,
         relation,
         levels: Some((j.before as f64, j.after as f64)),
+        window_ms: 0,
         with_deaths: false,
         text,
     }
@@ -285,6 +292,7 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
         p,
         relation,
         levels,
+        window_ms: 0,
         with_deaths: false,
         text,
     }
@@ -311,7 +319,28 @@ impl Moments {
     }
 }
 
-fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Between)], step: i64) -> Onset {
+/// How finely a series tells of time, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    /// From point to point.
+    step: i64,
+    /// Of which each value is the mean; 0: of a moment.
+    window: i64,
+}
+
+impl Grid {
+    /// How much later than it began a rise may be seen. Of a mean over a window a part is enough to be told
+    /// from the level before; and what is asked for a rate of so long reads its counters four times in it
+    /// (Prometheus' own rule: a range is at least four scrapes).
+    fn late(self, s: &Shift) -> i64 {
+        let part = (LEAST_PART / (s.factor() - 1.0)).clamp(0.0, 1.0);
+        let late = self.window as f64 * (0.25 + part);
+        late.min(1e15) as i64
+    }
+}
+
+fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Between)], grid: Grid) -> Onset {
+    let step = grid.step;
     let blank = Onset {
         series: name.to_owned(),
         at: None,
@@ -322,6 +351,7 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
         p: None,
         relation: Relation::Unknown,
         levels: None,
+        window_ms: u64::try_from(grid.window).unwrap_or(0),
         with_deaths: false,
         text: String::new(),
     };
@@ -337,10 +367,10 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
             // What matters is the rise nearest to memory's onset, and of those before it the last.
             let begin = moments.begin;
             let died = moments.killed.filter(|_| moments.by_deaths);
-            let near = |s: &&crate::series::shift::Shift| begin.map_or(0, |b| s.at.abs_diff(b.middle()));
+            let near = |s: &&Shift| begin.map_or(0, |b| s.at.abs_diff(b.middle()));
             // What had fallen back before memory began to grow is over: a rolling restart makes retries for
             // some seconds (seen in lab/cluster: they were named for the configuration that came after).
-            let is_over = |s: &crate::series::shift::Shift| {
+            let is_over = |s: &Shift| {
                 let until = begin.map(|b| b.earliest).or(moments.killed).unwrap_or(i64::MAX);
                 let back = s.before + (s.after - s.before) * OVER;
                 shifts.iter().any(|later| later.at > s.at && later.at < until && later.after <= back)
@@ -372,8 +402,9 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
                     ..blank
                 };
             }
-            let off = s.at.saturating_sub(s.earliest).max(step).max(0);
-            let middle = s.at.saturating_sub(s.at.saturating_sub(s.earliest) / 2);
+            let earliest = s.earliest.min(s.at.saturating_sub(grid.late(s)));
+            let off = s.at.saturating_sub(earliest).max(step).max(0);
+            let middle = s.at.saturating_sub(s.at.saturating_sub(earliest) / 2);
             let lags = lags_from(memory, middle, off);
             // The service's series is one for all instances: against the first of them it comes first or not.
             let lag = begin.map(|b| (middle.saturating_sub(b.middle()), off.saturating_add(b.off())));
@@ -485,6 +516,32 @@ mod tests {
         assert_eq!(of("first attempts").relation, Relation::Steady);
         assert_eq!((of("goroutines").relation, of("goroutines").agree), (Relation::Steady, 8));
         assert_eq!(of("memory").at, Some(1_050_000));
+    }
+
+    /// First attempts double as memory begins to grow. Told by a rate of a minute, of counters that are read
+    /// every 15 s, they are seen to rise 19 s later: too near to tell, and no consequence.
+    #[test]
+    fn a_rate_of_a_minute_tells_late() {
+        let captures: Vec<CaptureSummary> = (0..8).map(|i| capture(1_050_000 + i * 100, None)).collect();
+        let lives: Vec<Life<'_>> = captures.iter().map(life).collect();
+        let lives: Vec<&Life<'_>> = lives.iter().collect();
+        let seen = |name: &str, begin: i64, times: f64| {
+            let mut series = metric("first-attempts", 0, 0.0, 0.0);
+            series.name = name.into();
+            for p in &mut series.points {
+                let read = begin + (p.unix_ms - begin).div_euclid(15_000) * 15_000;
+                let part = ((read - begin) as f64 / 60_000.0).clamp(0.0, 1.0);
+                p.value = 6200.0 * (1.0 + part * (times - 1.0));
+            }
+            let got = onsets(&lives, None, &Traffic::of(&[series], "svc"), 1_114_000, 1_116_000);
+            got.into_iter().find(|o| o.series == "first attempts").unwrap()
+        };
+        let told = seen("sum(rate(x[1m]))", 1_049_000, 2.0);
+        assert_eq!((told.relation, told.window_ms), (Relation::Together, 60_000), "{told:?}");
+        // As it would be if each value were of its moment, and where it did begin much later.
+        assert_eq!(seen("x", 1_049_000, 2.0).relation, Relation::After);
+        let late = seen("sum(rate(x[1m]))", 1_085_000, 20.0);
+        assert_eq!(late.relation, Relation::After, "{late:?}");
     }
 
     /// Deaths a second after memory began to grow, and a scrape of every second: what rose with them says

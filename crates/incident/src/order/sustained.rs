@@ -138,6 +138,7 @@ mod tests {
             p: None,
             relation: Relation::After,
             levels: Some((12.0, 1020.0)),
+            window_ms: 0,
             with_deaths: false,
             text: String::new(),
         };

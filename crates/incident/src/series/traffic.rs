@@ -20,6 +20,8 @@ pub struct Total {
     pub points: Vec<MetricPoint>,
     /// Milliseconds between them.
     pub step_ms: u64,
+    /// Milliseconds of which each value is the mean; 0: of a moment, or not known.
+    pub window_ms: u64,
 }
 
 /// All that is counted of a service and its dependencies.
@@ -56,9 +58,10 @@ impl Traffic {
                 mine.retain(|s| s.subject.instance.is_empty());
             }
             let step_ms = mine.iter().map(|s| s.step_ms).max().unwrap_or(0);
+            let window_ms = mine.iter().map(|s| s.window_ms()).max().unwrap_or(0);
             let by = if matches!(role, MetricRole::Latency) { Joined::Most } else { Joined::Sum };
             let points = joined(&mine, step_ms, by);
-            Some(Total { role, service, is_dependency, source: fullest.source.clone(), points, step_ms })
+            Some(Total { role, service, is_dependency, source: fullest.source.clone(), points, step_ms, window_ms })
         });
         let mut out = Self { totals: totals.collect(), first_attempts_reckoned: false };
         out.reckon_first_attempts();
