@@ -180,6 +180,40 @@ fn more_traffic_and_a_slow_dependency() {
     let i = told(w);
     assert_eq!((i.kind, i.key.as_str()), (CauseKind::Dependency, "playurl"), "{}", terms(&i));
     assert!(i.confidence >= 0.8, "{}", terms(&i));
+
+    // The same, and each call builds what none did before: a dependency that is slow makes no call build more.
+    let mut w = World::new();
+    w.metric(MetricRole::Latency, "playurl", T0 - 20_000, 4.3, 6.0);
+    w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 50.0);
+    w.die(6, "v1.42", T0 - DAY, T0, 900, &Kind { pace: Some(2900.0), ..kind });
+    let i = told(w);
+    assert!(i.kind != CauseKind::Dependency || i.confidence < 0.6, "{}", terms(&i));
+}
+
+/// Nothing is connected. What piles up is allocated as fast as before, by calls that wait: they last longer,
+/// and neither a path nor traffic is what is new. As fast as before counts; without it nobody knows.
+#[test]
+fn calls_that_last_longer_with_nothing_connected() {
+    let kind = |pace| Kind {
+        code: "calls-at-work",
+        title: "every call builds its own copy of something large, and waits with it",
+        how: "calls-at-work",
+        waits_for: "one of several channels (select)",
+        goroutines: Some(-3),
+        seconds: 12,
+        pace,
+        ..Kind::default()
+    };
+    let first = |pace| {
+        let mut w = World::new();
+        w.die(4, "v1.42", T0 - DAY, T0, 500, &kind(pace));
+        told(w)
+    };
+    let longer = first(Some(1.02));
+    assert_eq!(longer.kind, CauseKind::Dependency, "{}", terms(&longer));
+    assert!(longer.confidence < 0.6, "which one, and that it is one, nobody has seen: {}", terms(&longer));
+    assert_ne!(first(None).kind, CauseKind::Dependency, "{}", terms(&first(None)));
+    assert_ne!(first(Some(900.0)).kind, CauseKind::Dependency, "{}", terms(&first(Some(900.0))));
 }
 
 #[test]

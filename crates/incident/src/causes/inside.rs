@@ -373,6 +373,7 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
     if scene.part_that_know(|c| c.how == "stays-alive") > 0.5 {
         cause.term("alive", -FITS, "what it allocates stays alive: a leak rather than a path");
     }
+    super::pace::of_path(scene, &mut cause);
     against_jump(scene, &mut cause);
     let place = if at.is_empty() { String::new() } else { format!(" ({at})") };
     let open = "; what set it off is not known";

@@ -9,6 +9,7 @@ mod inside;
 mod lived_with;
 mod names;
 mod outside;
+mod pace;
 mod published;
 mod released;
 mod scene;

@@ -3,10 +3,10 @@
 use lastgasp_diagnosis::units::{bytes, percent};
 
 use super::weights::{
-    ANOTHER_STORY, BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, KEEPS_PACE, OUTPACES,
-    PACE, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH, STEADY,
+    ANOTHER_STORY, BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, ROSE_AFTER, ROSE_BEFORE,
+    ROSE_WITH, STEADY,
 };
-use super::{Cause, Kind, Scene};
+use super::{Cause, Kind, Scene, pace};
 use crate::changes::{time, weigh};
 use crate::cohorts::Says;
 use crate::evidence::{Change, ChangeKind, Ending};
@@ -92,18 +92,15 @@ fn traffic(scene: &Scene<'_>) -> Cause {
         let text = format!("calls in flight hold the growth in {} of the captures", percent(piles));
         cause.term("captures", if piles > 0.5 { FITS / 2.0 } else { FINDS_OTHER }, text);
     }
-    // Callers' timeouts and retries are changes of theirs, and reach this service all the same.
-    let of_callers = |c: &Change| {
-        let key = c.key.to_lowercase();
-        is_storm && c.kind == ChangeKind::Config && (key.contains("timeout") || key.contains("retr"))
-    };
-    with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale) || of_callers(c));
+    let is_mine =
+        |c: &Change| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale) || (is_storm && is_of_giving_up(c));
+    with_change(scene, &mut cause, is_mine);
     if is_storm {
         cause.terms.retain(|t| t.name != "scope");
     }
     let rose = first.filter(rose_first).or_else(|| retries.filter(rose_first));
     let levels = rose.and_then(|o| o.levels);
-    let outpaces = pace_of_requests(scene, &mut cause, levels);
+    let outpaces = pace::of_requests(scene, &mut cause, levels);
     // As many more calls must explain it: what each holds did not change as far as is seen.
     let rose = rose.or_else(|| storm(scene).filter(|_| is_storm));
     let levels = rose.and_then(|o| o.levels);
@@ -126,9 +123,27 @@ fn traffic(scene: &Scene<'_>) -> Cause {
 fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     let rose = |o: &&Onset| o.relation.may_be_first();
     let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
-    // Who gives up early tries again; whether that began before the first death a slow scrape does not tell.
-    let more = scene.series("attempts").is_some_and(|a| rose(&a) || a.with_deaths);
+    // Who gives up early tries again; whether that began before the first death a slow scrape does not tell,
+    // and whose timeout was changed just before may wait between two tries (seen in lab/cluster: callers told
+    // to give up after 800 ms, timeouts 3.3 s before memory, attempts 2.7 s after it).
+    let more = scene.series("attempts").is_some_and(|a| rose(&a) || a.with_deaths || (a.is_more() && was_told(scene)));
     all.filter(|o| o.series != "timeouts" || more).min_by_key(|o| (o.relation != Relation::Before, o.at))
+}
+
+/// Whether it is of a caller's timeouts and retries: they reach the service that is called all the same.
+fn is_of_giving_up(c: &Change) -> bool {
+    let key = c.key.to_lowercase();
+    c.kind == ChangeKind::Config
+        && ["timeout", "retr", "deadline", "backoff", "hedg"].iter().any(|word| key.contains(word))
+}
+
+/// Whether such a change came just before timeouts rose.
+fn was_told(scene: &Scene<'_>) -> bool {
+    /// From a change to what it makes: it is handed out and read.
+    const SOON_MS: i64 = 15_000;
+    let rose = scene.series("timeouts").and_then(|o| o.at);
+    let soon = |c: &Change| rose.is_some_and(|at| (-2_000..=SOON_MS).contains(&at.saturating_sub(c.at_unix_ms)));
+    scene.changes.iter().any(|c| is_of_giving_up(c) && soon(c))
 }
 
 /// Whether a storm of retries began before a series of a dependency did: who is asked ten times as often
@@ -146,23 +161,6 @@ fn fails_first(scene: &Scene<'_>, o: &Onset) -> bool {
     }
     let of_dependency = o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
     (of_dependency || answers_later(scene, o)) && o.relation.may_be_first()
-}
-
-/// Holds the pace at which the place of the growth allocates against that of requests; whether it is so much
-/// faster that requests alone are not what is new (seen in lab/cluster: an export that one caller asks for
-/// beside traffic that swings by two, and traffic was named).
-fn pace_of_requests(scene: &Scene<'_>, cause: &mut Cause, levels: Option<(f64, f64)>) -> bool {
-    let (Some(pace), Some((a, b))) = (scene.pace(), levels.filter(|(a, _)| *a > 0.0)) else { return false };
-    let rise = (b / a).max(1.0);
-    let times = |n: f64| if n < 100.0 { format!("{n:.1}") } else { format!("{n:.0}") };
-    let text = format!(
-        "requests rose to {} times as many, the place of the growth allocates {} times as fast as before",
-        times(rise),
-        times(pace)
-    );
-    let outpaces = pace > rise * PACE;
-    cause.term("pace", if outpaces { OUTPACES } else { KEEPS_PACE }, text);
-    outpaces
 }
 
 fn told(o: &Onset) -> String {
@@ -204,7 +202,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             .iter()
             .filter(|c| c.kind == ChangeKind::Dependency && scene.before_onset(c.at_unix_ms) >= -2000);
         let nearest = changed.min_by_key(|c| scene.before_onset(c.at_unix_ms)).map(|c| c.key.clone());
-        if waiting < 0.25 && nearest.is_none() {
+        if waiting < 0.25 && nearest.is_none() && !(wait_too > 0.5 && pace::lasts_longer(scene)) {
             return Vec::new();
         }
         names.push(nearest.unwrap_or_default());
@@ -268,8 +266,10 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             cause.term("leaked", FINDS_OTHER, "nothing can wake most of them any more: no answer would");
         }
         jump_speaks_against(scene, &mut cause);
+        let outpaces = pace::of_waiting(scene, &mut cause);
         with_change(scene, &mut cause, |c| c.kind == ChangeKind::Dependency);
-        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
+        cause.decisive = !outpaces
+            && most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
             && scene.jump_of_the_growth().is_none()
@@ -322,9 +322,8 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     // grew in between or not: callers that gave up early had their attempts seen 4 s after their calls.
     let rose = |series: &str| {
         scene.series(series).is_some_and(|a| {
-            let is_more = a.relation != Relation::Steady && a.levels.is_none_or(|(before, after)| after > before);
             let lag = RATE_LAG_MS.max(i64::try_from(a.window_ms).unwrap_or(i64::MAX));
-            is_more && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= lag)
+            a.is_more() && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= lag)
         })
     };
     o.levels.is_some_and(|(a, b)| b >= a * TIMES)

@@ -83,6 +83,14 @@ pub struct Onset {
     pub text: String,
 }
 
+impl Onset {
+    /// Whether it is more than before, whenever that began.
+    #[must_use]
+    pub fn is_more(&self) -> bool {
+        self.relation != Relation::Steady && self.levels.is_none_or(|(before, after)| after > before)
+    }
+}
+
 /// Part of a rise that may be left when it is over.
 const OVER: f64 = 0.3;
 /// How long before the first kill series are looked at.
