@@ -359,8 +359,9 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
     if matches!(v.code.as_str(), "deep-stacks" | "huge-object") {
         cause.term("by itself", FITS, "one call is enough for it, whoever makes it");
     }
+    let builds_more = super::pace::of_path(scene, &mut cause);
     match scene.relation("first attempts") {
-        Relation::Steady if scene.relation("in flight") == Relation::Before => {
+        Relation::Steady if scene.relation("in flight") == Relation::Before && !builds_more => {
             cause.term("in flight", -FITS, "calls piled up before memory grew, and not more were made: they wait");
         }
         Relation::Steady if super::outside::tried_again(scene).is_some() => {
@@ -373,7 +374,6 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
     if scene.part_that_know(|c| c.how == "stays-alive") > 0.5 {
         cause.term("alive", -FITS, "what it allocates stays alive: a leak rather than a path");
     }
-    super::pace::of_path(scene, &mut cause);
     against_jump(scene, &mut cause);
     let place = if at.is_empty() { String::new() } else { format!(" ({at})") };
     let open = "; what set it off is not known";

@@ -85,11 +85,16 @@ fn traffic(scene: &Scene<'_>) -> Cause {
         _ => cause.term("first attempts", 0.0, "unknown: no metrics of the balancer or callers are connected"),
     }
     jump_speaks_against(scene, &mut cause);
+    // What stays alive in a pile of calls that came with it is theirs too, where more calls are counted (seen
+    // in lab/cluster: a storm of retries, and of eight captures six named what stays alive).
+    let more = is_storm || first.is_some_and(|o| rose_first(&o));
     let piles = scene.part(|c| {
-        matches!(c.how.as_str(), "calls-at-work" | "waiting-calls") || c.finding("goroutine-growth").is_some()
+        matches!(c.how.as_str(), "calls-at-work" | "waiting-calls")
+            || c.finding("goroutine-growth").is_some()
+            || (more && super::seen::calls_came_with_it(c))
     });
     if !scene.captures.is_empty() {
-        let text = format!("calls in flight hold the growth in {} of the captures", percent(piles));
+        let text = format!("calls in flight hold the growth, or came with it, in {} of the captures", percent(piles));
         cause.term("captures", if piles > 0.5 { FITS / 2.0 } else { FINDS_OTHER }, text);
     }
     let is_mine =

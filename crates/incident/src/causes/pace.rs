@@ -62,19 +62,20 @@ pub(super) fn of_waiting(scene: &Scene<'_>, cause: &mut Cause) -> bool {
     outpaces
 }
 
-/// Of a path that is said to be new: it allocates faster than before, or it is not what is new.
-pub(super) fn of_path(scene: &Scene<'_>, cause: &mut Cause) {
-    let Some(pace) = scene.pace() else { return };
+/// Of a path that is said to be new: it allocates faster than before, or it is not what is new. Whether it
+/// does so by far, however often it is asked.
+pub(super) fn of_path(scene: &Scene<'_>, cause: &mut Cause) -> bool {
+    let Some(pace) = scene.pace() else { return false };
     if lasts_longer(scene) {
         cause.term("pace", -FITS, as_before(pace));
-    } else if let Some(rise) = asked(scene).filter(|rise| pace > rise * PACE) {
-        let text = format!(
-            "it allocates {} times as fast as before, and is asked {} times as often",
-            times(pace),
-            times(rise)
-        );
-        cause.term("pace", KEEPS_PACE, text);
+        return false;
     }
+    let Some(rise) = asked(scene).filter(|rise| pace > rise * PACE) else { return false };
+    let by_far = pace > rise * PACE * UNCOUNTED;
+    let text =
+        format!("it allocates {} times as fast as before, and is asked {} times as often", times(pace), times(rise));
+    cause.term("pace", if by_far { FITS } else { KEEPS_PACE }, text);
+    by_far
 }
 
 /// How many times as often the service is asked as before, retries among it; `None` where nobody counts.

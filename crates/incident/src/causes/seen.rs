@@ -32,6 +32,13 @@ pub(super) fn waits_for_nobody(c: &CaptureSummary) -> bool {
     k.waiting >= LEAKED && k.served.is_some_and(|served| served as f64 * OF_NO_CALL < k.waiting as f64)
 }
 
+/// Whether calls piled up while memory grew: most of those that a server has called came since.
+pub(super) fn calls_came_with_it(c: &CaptureSummary) -> bool {
+    let g = &c.goroutines;
+    let came = g.at_memory_onset.map_or(0, |before| g.at_end.saturating_sub(before));
+    c.calls.served.is_some_and(|served| served > 0 && came * 2 >= served && came * 2 >= g.at_end)
+}
+
 /// Adds what speaks against a change of this service: captures say that others fill the group, and not the
 /// service itself with files in memory.
 pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) {
