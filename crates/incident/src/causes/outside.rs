@@ -131,7 +131,9 @@ fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     // Who gives up early tries again; whether that began before the first death a slow scrape does not tell,
     // and whose timeout was changed just before may wait between two tries (seen in lab/cluster: callers told
     // to give up after 800 ms, timeouts 3.3 s before memory, attempts 2.7 s after it).
-    let more = scene.series("attempts").is_some_and(|a| rose(&a) || a.with_deaths || (a.is_more() && was_told(scene)));
+    let more = scene.series("attempts").is_some_and(|a| {
+        rose(&a) || a.with_deaths || (a.is_more() && (was_told(scene) || is_counted_late(scene, a)))
+    });
     all.filter(|o| o.series != "timeouts" || more).min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
@@ -140,6 +142,20 @@ fn is_of_giving_up(c: &Change) -> bool {
     let key = c.key.to_lowercase();
     c.kind == ChangeKind::Config
         && ["timeout", "retr", "deadline", "backoff", "hedg"].iter().any(|word| key.contains(word))
+}
+
+/// Whether attempts rose with timeouts, but for the time that an answer takes: what is counted when it ends
+/// is seen so much later (HAProxy counts requests so, and most clients do. Seen in lab/cluster: answers after
+/// 6.0 s, and attempts rose 6.0 s after timeouts).
+fn is_counted_late(scene: &Scene<'_>, attempts: &Onset) -> bool {
+    let rose = scene.series("timeouts").and_then(|o| o.at).zip(attempts.at);
+    let ends_after = scene.order.iter().filter(|o| o.series.starts_with("latency of ")).map(level_before_ms).max();
+    rose.is_some_and(|(timeouts, at)| at.saturating_sub(timeouts) <= ends_after.unwrap_or(0) + 1_000)
+}
+
+/// The level before of a series in seconds, in milliseconds; 0 if it is not known. At most a minute.
+fn level_before_ms(o: &Onset) -> i64 {
+    o.levels.map_or(0, |(before, _)| (before * 1e3).clamp(0.0, 60e3) as i64)
 }
 
 /// Whether such a change came just before timeouts rose.
@@ -322,12 +338,14 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// as much later as its window is wide.
     const RATE_LAG_MS: i64 = 5_000;
     let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
+    // And what is counted when it ends, later by the time that an answer takes.
+    let ends_after = scene.series(&format!("latency of {name}")).map_or(0, |o| level_before_ms(o) + 1_000);
     // What rose clearly later does not explain it (seen in lab/cluster: 96 to 602 calls in flight, and 16 s
     // later, as the first instance died, all were tried again). What rose just after it does, whether memory
     // grew in between or not: callers that gave up early had their attempts seen 4 s after their calls.
     let rose = |series: &str| {
         scene.series(series).is_some_and(|a| {
-            let lag = RATE_LAG_MS.max(i64::try_from(a.window_ms).unwrap_or(i64::MAX));
+            let lag = RATE_LAG_MS.max(i64::try_from(a.window_ms).unwrap_or(i64::MAX)).max(ends_after);
             a.is_more() && a.at.zip(o.at).is_some_and(|(a, o)| a.saturating_sub(o) <= lag)
         })
     };

@@ -163,7 +163,7 @@ fn is_exactly(a: u64, b: u64) -> bool {
 fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mut Cause) -> Match {
     // A change with another number of elements, or of another time, is not what jumped: what the heaps say is
     // then no evidence for it.
-    let named = change.is_some_and(|c| super::key_overlap(&super::key_words(&c.key), &scene.code_words) > 0.0);
+    let named = change.is_some_and(|c| super::key_overlap(&scene.key_words(&c.key), &scene.code_words) > 0.0);
     let (mut is_it, mut nearly) = (true, false);
     if let Some(c) = change {
         if let Some(n) = c.elements.filter(|n| *n > 0) {

@@ -224,6 +224,14 @@ impl<'a> Scene<'a> {
         named.or_else(by_subject).unwrap_or_default()
     }
 
+    /// Words of a change's key. Those of the service's own name stand in all its keys, modules and variables,
+    /// and tell none from another (seen in lab/cluster: `resource` of `resource-service`, in a key and in a
+    /// variable's name, and a list that was kept was named for files in memory).
+    pub(crate) fn key_words(&self, key: &str) -> BTreeSet<String> {
+        let own = super::key_words(self.service);
+        super::key_words(key).into_iter().filter(|w| !own.contains(w)).collect()
+    }
+
     fn hot_words(&self) -> BTreeSet<String> {
         let mut out = BTreeSet::new();
         for c in self.captures.iter().take(16) {

@@ -107,7 +107,7 @@ pub(crate) fn scope(scene: &Scene<'_>, change: &Change) -> Term {
 
 /// Whether its key has the words of the hot code.
 pub(crate) fn name(scene: &Scene<'_>, key: &str) -> Term {
-    let key_words = crate::causes::key_words(key);
+    let key_words = scene.key_words(key);
     let overlap = crate::causes::key_overlap(&key_words, &scene.code_words);
     let shared: Vec<&str> = key_words.iter().map(String::as_str).collect();
     let text = if overlap > 0.0 {
