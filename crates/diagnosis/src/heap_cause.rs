@@ -100,6 +100,12 @@ impl<'a> HeapCause<'a> {
             recursion: None,
             reach: Reachability::of(facts.graph.as_ref(), parts.heap),
         };
+        // By way of whom the growth is kept is the first to ask, whatever others did at that moment (seen from
+        // outside: v2ray, of which 80 goroutines in a select were suspected, and the pipes of 40 writers were
+        // full).
+        if let (Origin::Suspects(all), Some(by)) = (&mut it.origin, it.reach.and_then(|r| r.way_from())) {
+            all.sort_by_key(|s| s.at.function != by);
+        }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
             it.calls = working_pile(facts, window);

@@ -46,6 +46,7 @@ mod owner;
 mod partition;
 mod pprof_view;
 mod reachability;
+mod reads;
 mod recursion;
 mod rival;
 mod rule_info;

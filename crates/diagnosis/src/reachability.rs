@@ -89,6 +89,16 @@ impl<'a> Reachability<'a> {
         Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
     }
 
+    /// The function of goroutines by way of which most of it is kept, though others lead there too.
+    pub(crate) fn way_from(&self) -> Option<&'a str> {
+        let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes)?;
+        let most = path.bytes as f64 >= self.grown as f64 * HELD_BY_ONE;
+        let first = path.steps.first().filter(|_| most)?;
+        let of = first.strip_prefix("goroutines in ").or_else(|| first.strip_prefix("goroutine in "))?;
+        // What follows a function's name says in which frame it stands.
+        Some(of.split(" [").next().unwrap_or(of))
+    }
+
     /// What keeps most of it and is shared, unless it has one for each of so many calls.
     pub(crate) fn shared_beside(&self, calls: u64) -> Option<&SharedObject<'a>> {
         self.shared.as_ref().filter(|s| !s.has_one_for_each(calls))
@@ -180,6 +190,10 @@ mod tests {
         let by_type = "by the heap's references: 400 MB of what is live is 9 []uint8";
         assert_eq!(said(&g).as_deref(), Some(by_type));
         let steps = vec!["global main.p".to_owned(), ".queue".to_owned()];
+        let goroutines = vec!["goroutines in main.(*pipe).send [frame main.copy]".to_owned(), ".data".to_owned()];
+        g.paths = vec![GraphPath { steps: goroutines, bytes: 300 * MB, ..GraphPath::default() }];
+        assert_eq!(Reachability::of(Some(&g), 500 * MB).unwrap().way_from(), Some("main.(*pipe).send"));
+        assert_eq!(Reachability::of(Some(&g), 5000 * MB).unwrap().way_from(), None, "it is not most of it");
         g.paths = vec![GraphPath { steps, type_name: "main.event".into(), bytes: 300 * MB, ..GraphPath::default() }];
         assert!(
             said(&g).unwrap().ends_with("300 MB of what is live is kept by way of global main.p .queue -> main.event")

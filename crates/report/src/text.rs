@@ -210,7 +210,7 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
         out,
         "GC",
         &[format!(
-            "{} cycles, GOGC {percent}, GOMEMLIMIT {limit}, live heap {}, goal {}",
+            "{} cycles, GOGC {percent}, GOMEMLIMIT {limit}, heap {}, goal {}",
             count(u64::from(g.cycles)),
             bytes(g.heap_live),
             g.heap_goal.map_or_else(|| "none".into(), bytes)

@@ -1,13 +1,15 @@
 //! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
+use crate::collector::effective_memory_limit;
 use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::reachability::Reachability;
-use crate::sentence::{growth as growth_of, level, look_for_change, never_touched, place};
+use crate::reads::reads_by;
+use crate::sentence::{growth as growth_of, level, look_for_change, memory_limit_for, never_touched, place};
 use crate::site_certainty::{explained, of_culprit};
 use crate::subject::Subject;
 use crate::suspects::program_frame;
@@ -69,6 +71,9 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         return None;
     }
     let title = match heap.mechanism {
+        Mechanism::CallsAtWork(_) if reads_by(facts, c).is_some() => {
+            "every call builds its own copy of something large: it reads in all that it is sent"
+        }
         Mechanism::CallsAtWork(_) if heap.they_wait().is_some() => {
             "every call builds its own copy of something large, and waits with it"
         }
@@ -90,7 +95,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: of_culprit(facts, growth, w, c).into_iter().chain(certainty(heap)).collect(),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, growth, c, w, heap),
-        cure: cure(c, heap),
+        cure: cure(facts, c, heap),
         site: Some(c.site),
         do_now: do_now(facts, c, w, heap, per_call),
     })
@@ -212,7 +217,7 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
     ))
 }
 
-fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
+fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>) -> String {
     let function = &c.frame.function;
     if let Some(recursion) = &heap.recursion {
         return format!(
@@ -221,6 +226,9 @@ fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
         );
     }
     match heap.mechanism {
+        Mechanism::CallsAtWork(_) if reads_by(facts, c).is_some() => format!(
+            "Bound how much one call of {function} may read (http.MaxBytesReader, io.LimitReader, the protocol's own maximum) and for how long (a deadline), and how many calls may at a time; hand on what is read in parts where it need not be there as a whole. If it is the same for every call, read it once and share it."
+        ),
         Mechanism::CallsAtWork(_) => match heap.they_wait().filter(|_| heap.may_be_slow()) {
             Some(waiting) => format!(
                 "If {function} builds the same for every call: build it once, when its input changes, and share it read-only. Else see why the calls wait for {} so long with it, and bound how many may.",
@@ -234,10 +242,27 @@ fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),
         Mechanism::StaysAlive => format!("Find what keeps the objects from {function} reachable, and bound it."),
-        _ => format!(
-            "Tell first what it is (OR ELSE); then bound what {function} allocates, or what keeps it reachable."
-        ),
+        _ => {
+            let garbage = mostly_garbage(facts).map_or_else(String::new, |(garbage, value)| {
+                format!(
+                    "{} of the heap were garbage: set GOMEMLIMIT={value}, with which the collector runs before the limit is reached. ",
+                    bytes(garbage)
+                )
+            });
+            format!(
+                "{garbage}Tell first what it is (OR ELSE); then bound what {function} allocates, or what keeps it reachable."
+            )
+        }
     }
+}
+
+/// Bytes of garbage, and the GOMEMLIMIT that would have had them collected, where they are more than what is
+/// alive and none acts below the limit. (Seen from outside: jaeger, 109 MB alive and 239 MB garbage under
+/// 518 MB; with GOMEMLIMIT the same queries lived in 346 MB.)
+fn mostly_garbage(facts: &Facts) -> Option<(u64, String)> {
+    let graph = facts.graph.as_ref().filter(|g| g.of_one_moment && g.garbage_bytes > g.live_bytes)?;
+    let limit = facts.target.limit_bytes.filter(|_| effective_memory_limit(facts).is_none())?;
+    Some((graph.garbage_bytes, memory_limit_for(limit)))
 }
 
 fn do_now(
@@ -252,10 +277,25 @@ fn do_now(
         // Half of what is free, since GOGC=100 lets the heap grow to twice what is live.
         let room = limit.saturating_sub(w.start_bytes) / 2;
         let fit = (room / each.max(1)).max(1);
-        out.push((
-            format!("Let at most {} calls of {} run at a time", count(fit), calls.of.function),
-            "what they hold fits under the limit".into(),
-        ));
+        out.push(match reads_by(facts, c) {
+            // What they hold so far is no bound of what they will.
+            Some(reader) => (
+                format!("Bound how much one call of {} may read, and how many run at a time", calls.of.function),
+                format!(
+                    "by {reader} each has read {} so far; {} that hold no more than that would fit under the limit",
+                    bytes(each),
+                    count(fit)
+                ),
+            ),
+            None => (
+                format!("Let at most {} calls of {} run at a time", count(fit), calls.of.function),
+                format!("if none holds more than the {} of those in flight, that fits under the limit", bytes(each)),
+            ),
+        });
+    }
+    if let Some((_, value)) = mostly_garbage(facts).filter(|_| heap.mechanism == Mechanism::NotSettled) {
+        let why = "most of the heap was garbage that waited for the collector; no new build is needed";
+        out.push((format!("Start it with GOMEMLIMIT={value} in its environment"), why.into()));
     }
     if c.share < MAJORITY {
         out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));

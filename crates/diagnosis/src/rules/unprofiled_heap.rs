@@ -12,7 +12,7 @@ use crate::reachability::{HeldBy, Reachability};
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
-use crate::suspects::Suspect;
+use crate::suspects::{Suspect, Why};
 use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
@@ -149,7 +149,7 @@ fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldB
     let known = match (&heap.mechanism, holder) {
         (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root().name),
         (Mechanism::CallsAtWork(_), Some(held)) => format!(
-            "Build what each call in {} holds once, and share it read-only between calls; bound how many run at a time. ",
+            "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
         (mechanism, _) => cure_of_suspect(mechanism, place),
@@ -163,17 +163,29 @@ fn cure_of_suspect(mechanism: &Mechanism<'_>, place: &str) -> String {
     match mechanism {
         Mechanism::StaysAlive => format!("Find what keeps what {place} allocates reachable, and bound it. "),
         Mechanism::CallsAtWork(_) => format!(
-            "If it is {place}: build what it builds once, and share it read-only between calls; bound how many run at a time. "
+            "If it is {place}, and it builds the same for every call: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. "
         ),
         _ => String::new(),
     }
 }
 
 fn do_now(facts: &Facts, w: &Window, made_in: Option<&str>, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {
-    let look = made_in.or_else(|| first.map(|s| s.at.function.as_str())).map(|function| {
-        (format!("Read {function} with this question: what does it allocate, and who keeps it?"), String::new())
-    });
+    // Who waits allocates nothing at that moment: what they wait for is the question.
+    let of_suspect = |s: &Suspect<'_>| match s.why {
+        Why::Waiting(wait) => format!(
+            "Read {} with this question: why do {} wait there for {}, and with what in hand?",
+            s.at.function,
+            plural(s.count, "goroutine"),
+            wait.what()
+        ),
+        Why::Allocating | Why::AtWork => what_of(&s.at.function),
+    };
+    let look = made_in.map(what_of).or_else(|| first.map(of_suspect)).map(|words| (words, String::new()));
     std::iter::once(look_for_change(facts, w)).chain(look).collect()
+}
+
+fn what_of(function: &str) -> String {
+    format!("Read {function} with this question: what does it allocate, and who keeps it?")
 }
 
 /// What was read while the target ran, or without registers, is an estimate.

@@ -19,7 +19,8 @@ impl Holders {
             let index = named.partition_point(|v| v.range.start <= at).checked_sub(1);
             index.and_then(|i| named.get(i)).filter(|v| v.range.contains(at))
         };
-        let temporaries = Temporaries::of(&words, |at| variable_at(at).is_some());
+        let next_named = |at: Addr| named.get(named.partition_point(|v| v.range.start <= at)).map(|v| v.range.start);
+        let temporaries = Temporaries::of(&words, |at| variable_at(at).is_some(), next_named);
         // The variable of before: pointers come by address.
         let mut last: Option<(AddrRange, RootId)> = None;
         for (section, at, to) in words.iter().copied() {
@@ -64,15 +65,22 @@ impl Holders {
 /// What the linker sets aside for `var cache = &store{}`: the store stands in data, under no name that the
 /// symbol table keeps, and the variable points to it.
 struct Temporaries {
-    /// Where each begins, and the named word that points there; in order.
-    starts: Vec<(Addr, Addr)>,
+    /// Where each begins and ends, and the named word that points there; in order.
+    all: Vec<(AddrRange, Addr)>,
 }
 
 impl Temporaries {
     /// Largest of them that is believed, in bytes: where one ends nobody says.
     const MAX: u64 = 4096;
 
-    fn of(words: &[(VariableSection, Addr, Addr)], is_named: impl Fn(Addr) -> bool) -> Self {
+    /// `next_named` gives the first variable with a name that begins behind an address: there one ends (seen
+    /// from outside: inbucket, whose `web.manager`, 176 bytes behind a temporary of `net/http`, was told as a
+    /// variable of `net/http`).
+    fn of(
+        words: &[(VariableSection, Addr, Addr)],
+        is_named: impl Fn(Addr) -> bool,
+        next_named: impl Fn(Addr) -> Option<Addr>,
+    ) -> Self {
         let mut sections: Vec<AddrRange> = words.iter().map(|(section, ..)| section.range).collect();
         sections.dedup();
         let of_module = |to: Addr| sections.iter().any(|range| range.contains(to));
@@ -80,15 +88,19 @@ impl Temporaries {
         let mut starts: Vec<(Addr, Addr)> = found.map(|(_, at, to)| (*to, *at)).collect();
         starts.sort_unstable();
         starts.dedup_by_key(|(start, _)| *start);
-        Self { starts }
+        let behind = starts.iter().skip(1).map(|(next, _)| Some(*next)).chain([None]);
+        let all = starts.iter().zip(behind).map(|((start, by), next)| {
+            let most = Addr(start.0.saturating_add(Self::MAX));
+            let end = [next, next_named(*start)].into_iter().flatten().fold(most, Addr::min);
+            (AddrRange { start: *start, end }, *by)
+        });
+        Self { all: all.collect() }
     }
 
     /// The one in which a word stands, as far as it is known, and the word that points to it.
     fn around(&self, at: Addr) -> Option<(AddrRange, Addr)> {
-        let next = self.starts.partition_point(|(start, _)| *start <= at);
-        let (start, by) = *self.starts.get(next.checked_sub(1)?)?;
-        let end = self.starts.get(next).map_or(u64::MAX, |(next, _)| next.0).min(start.0 + Self::MAX);
-        (at.0 < end).then_some((AddrRange { start, end: Addr(end) }, by))
+        let next = self.all.partition_point(|(range, _)| range.start <= at);
+        self.all.get(next.checked_sub(1)?).copied().filter(|(range, _)| range.contains(at))
     }
 }
 
@@ -125,10 +137,17 @@ mod tests {
         // `cache` stands at 0x1000 and points to 0x2000; `other` at 0x1008 and to 0x2040; 0x2048 has no name.
         let words = [(0x1000, 0x2000), (0x1008, 0x2040), (0x2008, 0xc000), (0x2048, 0x2000), (0x1010, 0xc000)];
         let words: Vec<_> = words.map(|(at, to)| (section, Addr(at), Addr(to))).to_vec();
-        let all = Temporaries::of(&words, |at| at < Addr(0x2000));
+        let none = |_| None;
+        let all = Temporaries::of(&words, |at| at < Addr(0x2000), none);
         let around = |at| all.around(Addr(at)).map(|(range, by)| (range.start.0, range.end.0, by.0));
         assert_eq!(around(0x2008), Some((0x2000, 0x2040, 0x1000)));
         assert_eq!(around(0x2048), Some((0x2040, 0x3040, 0x1008)));
         assert_eq!((around(0x1ff8), around(0x3040)), (None, None));
+        // A variable with a name stands behind it.
+        let named = |at: Addr| [0x2010, 0x2048].into_iter().map(Addr).find(|named| *named > at);
+        let all = Temporaries::of(&words, |at| at < Addr(0x2000), named);
+        let around = |at| all.around(Addr(at)).map(|(range, by)| (range.start.0, range.end.0, by.0));
+        assert_eq!((around(0x2008), around(0x2010)), (Some((0x2000, 0x2010, 0x1000)), None));
+        assert_eq!((around(0x2040), around(0x2048)), (Some((0x2040, 0x2048, 0x1008)), None));
     }
 }

@@ -13,6 +13,9 @@ use super::look::Look;
 use crate::changes::mapping::clean;
 use crate::config::Node;
 
+/// So long after it was first seen a process's limit may be read for the first time.
+const FIRST_READ_MS: i64 = 10_000;
+
 /// Lives and instances that are remembered at most.
 const MAX_LIVES: usize = 20_000;
 /// How often a life is written again, that it is known in the newest files too.
@@ -132,7 +135,10 @@ impl Lives {
         life.peak_bytes = life.peak_bytes.max(Some(status.usage_bytes).filter(|n| *n > 0));
         let mut told = Vec::new();
         let (limit, since) = open.raised.settled(life.limit_bytes, status.limit_bytes, now);
-        if limit != life.limit_bytes && open.written > 0 {
+        // What is first read of it seconds after its start is the limit that it has, and no change of one (seen
+        // from outside: every process's limit was told as "none -> 210 MB" four seconds after its start).
+        let is_first = life.limit_bytes.is_none() && now.saturating_sub(life.first_seen_unix_ms) <= FIRST_READ_MS;
+        if limit != life.limit_bytes && open.written > 0 && !is_first {
             told.push(limit_change(life, life.limit_bytes, limit, since));
         }
         let is_old = now.saturating_sub(open.written) >= AGAIN_MS;
@@ -474,6 +480,24 @@ mod tests {
 
     fn said(kind: &str, from: &str, to: &str) -> (String, String, String) {
         (kind.into(), from.into(), to.into())
+    }
+
+    #[test]
+    fn a_limit_that_is_first_read_after_the_start_is_no_change() {
+        let (mut l, known) = (lives(), status(1, "aaa", 100));
+        let unread = TargetStatus { limit_bytes: None, ..known.clone() };
+        l.hear(LifeNotice::Begun(Box::new(unread.clone())), T);
+        l.take();
+        l.update(&known, T + 4_000);
+        let (generations, changes) = l.take();
+        assert_eq!((generations[0].limit_bytes, changes.len()), (Some(100), 0));
+        // One that had none for long, and got one: that is.
+        let mut l = lives();
+        l.hear(LifeNotice::Begun(Box::new(unread.clone())), T);
+        l.take();
+        l.update(&unread, T + 60_000);
+        l.update(&known, T + 61_000);
+        assert_eq!(kinds(&l.take().1), vec![said("limit", "none", "100")]);
     }
 
     #[test]
