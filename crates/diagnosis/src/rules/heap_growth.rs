@@ -72,7 +72,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
     }
     let title = match heap.mechanism {
         Mechanism::CallsAtWork(_) if reads_by(facts, c).is_some() => {
-            "every call builds its own copy of something large: it reads in all that it is sent"
+            "every call builds its own copy of something large, of what it is sent"
         }
         Mechanism::CallsAtWork(_) if heap.they_wait().is_some() => {
             "every call builds its own copy of something large, and waits with it"
