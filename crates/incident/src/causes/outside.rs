@@ -131,9 +131,9 @@ fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     // Who gives up early tries again; whether that began before the first death a slow scrape does not tell,
     // and whose timeout was changed just before may wait between two tries (seen in lab/cluster: callers told
     // to give up after 800 ms, timeouts 3.3 s before memory, attempts 2.7 s after it).
-    let more = scene.series("attempts").is_some_and(|a| {
-        rose(&a) || a.with_deaths || (a.is_more() && (was_told(scene) || is_counted_late(scene, a)))
-    });
+    let more = scene
+        .series("attempts")
+        .is_some_and(|a| rose(&a) || a.with_deaths || (a.is_more() && (was_told(scene) || is_counted_late(scene, a))));
     all.filter(|o| o.series != "timeouts" || more).min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
