@@ -55,6 +55,7 @@ fn finding(g: &VerdictGroup) -> Option<Finding> {
     let title = match g.tier {
         Tier::Proved => format!("{goroutines} will never end: {cause}"),
         Tier::Suspect => format!("{goroutines} may never end: {cause}"),
+        Tier::Stalled if g.count == 1 => format!("{goroutines} waits without an end: {cause}"),
         Tier::Stalled => format!("{goroutines} wait without an end: {cause}"),
         Tier::Immortal | Tier::Healthy => format!("{cause} ({goroutines})"),
     };
