@@ -100,9 +100,9 @@ impl<'a> HeapCause<'a> {
             recursion: None,
             reach: Reachability::of(facts.graph.as_ref(), parts.heap),
         };
-        // By way of whom the growth is kept is the first to ask, whatever others did at that moment (seen from
-        // outside: v2ray, of which 80 goroutines in a select were suspected, and the pipes of 40 writers were
-        // full).
+        // By way of whom the growth is kept is the first to ask, whatever others did at that moment (seen
+        // from outside: v2ray, of which 80 goroutines in a select were suspected, and the pipes of 40 writers
+        // were full).
         if let (Origin::Suspects(all), Some(by)) = (&mut it.origin, it.reach.and_then(|r| r.way_from())) {
             all.sort_by_key(|s| s.at.function != by);
         }

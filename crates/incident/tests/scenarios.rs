@@ -181,7 +181,8 @@ fn more_traffic_and_a_slow_dependency() {
     assert_eq!((i.kind, i.key.as_str()), (CauseKind::Dependency, "playurl"), "{}", terms(&i));
     assert!(i.confidence >= 0.8, "{}", terms(&i));
 
-    // The same, and each call builds what none did before: a dependency that is slow makes no call build more.
+    // The same, and each call builds what none did before: a dependency that is slow makes no call build
+    // more.
     let mut w = World::new();
     w.metric(MetricRole::Latency, "playurl", T0 - 20_000, 4.3, 6.0);
     w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 50.0);

@@ -135,8 +135,9 @@ impl Lives {
         life.peak_bytes = life.peak_bytes.max(Some(status.usage_bytes).filter(|n| *n > 0));
         let mut told = Vec::new();
         let (limit, since) = open.raised.settled(life.limit_bytes, status.limit_bytes, now);
-        // What is first read of it seconds after its start is the limit that it has, and no change of one (seen
-        // from outside: every process's limit was told as "none -> 210 MB" four seconds after its start).
+        // What is first read of it seconds after its start is the limit that it has, and no change of one
+        // (seen from outside: every process's limit was told as "none -> 210 MB" four seconds after its
+        // start).
         let is_first = life.limit_bytes.is_none() && now.saturating_sub(life.first_seen_unix_ms) <= FIRST_READ_MS;
         if limit != life.limit_bytes && open.written > 0 && !is_first {
             told.push(limit_change(life, life.limit_bytes, limit, since));
