@@ -41,8 +41,8 @@ pub fn turn() -> Turn {
     places(1)
 }
 
-/// For a test that counts what a daemon holds open or uses: nobody else starts processes meanwhile, for each of
-/// which it starts workers.
+/// For a test that counts what a daemon holds open or uses: nobody else starts processes meanwhile, for each
+/// of which it starts workers.
 pub fn alone() -> Turn {
     places(AT_ONCE)
 }

@@ -18,8 +18,8 @@ use crate::watch::history::{SEARCH_CALM, TargetHistory, own_processor_time};
 
 /// Name of the thread.
 const NAME: &str = "light";
-/// For each second of work so many of rest: 0.25 % of a core, however many there are to sample. A hundred idle
-/// processes are always more than that: of them one or two a second are sampled, in turns.
+/// For each second of work so many of rest: 0.25 % of a core, however many there are to sample. A hundred
+/// idle processes are always more than that: of them one or two a second are sampled, in turns.
 const REST: u32 = 400;
 /// Longest rest, for the sake of those who wait: a sample that takes more than 2.5 ms costs more than its
 /// share.

@@ -1,6 +1,6 @@
-//! The kernel's word that a group of cgroup v1 has run out of memory, kept beyond the group. What such a group
-//! has counted goes with it, no group above counts for it, and a group may be removed within a millisecond of
-//! a kill: then a descriptor of the kernel's own making, which is ours, still has the word.
+//! The kernel's word that a group of cgroup v1 has run out of memory, kept beyond the group. What such a
+//! group has counted goes with it, no group above counts for it, and a group may be removed within a
+//! millisecond of a kill: then an eventfd, which is ours, still has the word.
 //!
 //! The kernel writes to it once for each time that the group, or one above it, has run out (before it kills),
 //! and once more as it forgets the group. So while the group is there any word is of memory; of a group that
