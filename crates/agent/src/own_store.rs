@@ -60,7 +60,7 @@ impl OwnStore {
 #[cfg(test)]
 mod tests {
     use std::fs::{Permissions, set_permissions};
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -70,6 +70,7 @@ mod tests {
         let store = parent.path().join("a/store");
         let hold = || OwnStore::hold_within(&store, Duration::from_millis(300)).map_err(|e| format!("{e:#}"));
         let first = hold().unwrap();
+        assert_eq!(store.metadata().unwrap().mode() & 0o777, 0o700, "nobody else reads what it makes");
         assert!(hold().unwrap_err().contains("another lastgasp watch uses it"));
         drop(first);
         drop(hold().unwrap());

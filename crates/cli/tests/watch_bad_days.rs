@@ -12,16 +12,13 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use watching::descriptors::Descriptors;
 use watching::{
     Daemon, LIMIT, Moments, all_is_undone, alone, captures, ends, folders, forget, group, is_captured, limit_file,
     pin_is_tried, program, runs_again, start_in, states, turn, victim, wait_for,
 };
 
 mod watching;
-
-fn descriptors(pid: i32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
-}
 
 fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
@@ -38,40 +35,45 @@ fn calm_processes_take_six_descriptors_each() {
     let daemon = Daemon::start(store.path(), "takes-few", &[]);
     pin_is_tried(&daemon);
     let calm = ["-after", "10m"];
-    let settled = |most: usize| wait_for(|| Some(descriptors(daemon.pid())).filter(|now| *now <= most));
     // The workers that wait are there, and so is what the first look at this program takes.
     let Some(mut first) = victim(&program, 300, &calm) else { return };
     daemon.watches(first.pid());
-    std::thread::sleep(Duration::from_secs(3));
-    let before = descriptors(daemon.pid());
+    are_held(&daemon);
+    let first_only = Descriptors::settled(daemon.pid());
+    let before = first_only.total();
+    let settled = |most: usize| Descriptors::at_most(daemon.pid(), most, &first_only);
     let all: Option<Vec<_>> = (301..301 + ALONE).map(|number| victim(&program, number, &calm)).collect();
     let Some(mut all) = all else { return };
     all.iter().for_each(|victim| daemon.watches(victim.pid()));
-    std::thread::sleep(Duration::from_secs(3));
+    // All that a calm process takes is open by then.
+    are_held(&daemon);
     let most = before + 6 * ALONE + 2;
     let now = settled(most);
     println!("{before} descriptors, of {ALONE} more {now:?}");
-    assert!(now.is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
-    let held = || daemon.log.status()?["targets"].as_array()?.iter().all(|t| t["pinned"] == true).then_some(());
-    assert!(wait_for(held).is_some(), "they are held: {:?}", daemon.log.status());
+    assert!(now.is_ok(), "{now:?}");
     // Wide enough for all of them not to be in danger, as they begin together: who is takes some more.
     let Some(group) = group(320, Some(TOGETHER as u64 * LIMIT)) else { return };
     let mut many: Vec<Child> = (0..TOGETHER).map(|_| start_in(group.dirs(), &program, &calm)).collect();
     many.iter().for_each(|child| daemon.watches(child.id() as i32));
-    std::thread::sleep(Duration::from_secs(3));
-    let with = descriptors(daemon.pid());
+    are_held(&daemon);
     let together = settled(most + 3 * TOGETHER + 3);
     println!("and of {TOGETHER} in one group {together:?}");
-    assert!(together.is_some(), "{before} descriptors, then {with}");
+    assert!(together.is_ok(), "{together:?}");
     for child in many.iter_mut().chain(all.iter_mut().map(|v| &mut v.child)).chain([&mut first.child]) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
     let gone = settled(before);
-    assert!(gone.is_some(), "{before} descriptors, and with nobody any more {}", descriptors(daemon.pid()));
+    assert!(gone.is_ok(), "with nobody any more: {gone:?}");
     assert!(all.into_iter().chain([first]).all(|v| v.group.remove()) && group.remove());
     daemon.stop();
     forget(&program);
+}
+
+/// Waits until the memory of all that it watches is held.
+fn are_held(daemon: &Daemon) {
+    let held = || daemon.log.status()?["targets"].as_array()?.iter().all(|t| t["pinned"] == true).then_some(());
+    assert!(wait_for(held).is_some(), "not all are held: {:?}", daemon.log.status());
 }
 
 /// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon
@@ -81,8 +83,14 @@ fn targets_that_end_at_any_moment() {
     let _turn = alone();
     let (program, store) = (program("dies-early"), tempfile::tempdir().unwrap());
     let daemon = Daemon::start(store.path(), "dies-early", &[]);
-    let before = descriptors(daemon.pid());
-    let mut moments = Moments(4);
+    pin_is_tried(&daemon);
+    // One has died, and is captured: what is opened once, for all, is open.
+    let dies = ["-after", "500ms", "-rate", "100000000"];
+    let Some(first) = victim(&program, 90, &dies) else { return };
+    let first = first.wait();
+    is_captured_soon(store.path(), first);
+    let before = Descriptors::settled(daemon.pid());
+    let (mut moments, mut dead) = (Moments(4), vec![first]);
     for round in 0..12 {
         // It would die of memory after half a second.
         let own_end = format!("{}us", moments.below(700_000));
@@ -96,13 +104,18 @@ fn targets_that_end_at_any_moment() {
         signal(&all[1].child, Signal::SIGKILL);
         for victim in &mut all {
             ends(&mut victim.child);
+            dead.push(victim.pid());
         }
         assert!(all.into_iter().all(|v| v.group.remove()));
     }
-    let Some(last) = victim(&program, 90, &["-after", "500ms", "-rate", "100000000"]) else { return };
+    let Some(last) = victim(&program, 91, &dies) else { return };
     let last = last.wait();
-    let kept = || descriptors(daemon.pid()) <= before + 2;
-    assert!(wait_for(|| kept().then_some(())).is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
+    dead.push(last);
+    let kept = Descriptors::at_most(daemon.pid(), before.total() + 2, &before);
+    println!("{} descriptors, {kept:?} after {} deaths", before.total(), dead.len());
+    assert!(kept.is_ok(), "{kept:?}");
+    let of_the_dead = || Descriptors::of(daemon.pid()).lead_to(&dead).is_empty().then_some(());
+    assert!(wait_for(of_the_dead).is_some(), "kept of the dead: {}", Descriptors::of(daemon.pid()));
     daemon.stop();
     is_captured(store.path(), last);
     let all = fs::read_dir(store.path()).unwrap().flatten().map(|e| e.path());
@@ -422,18 +435,14 @@ fn is_captured_soon(store: &Path, pid: i32) {
 /// stopped, and goes on starting them.
 #[test]
 fn threads_that_start_while_it_is_stopped() {
-    threads_start_while_it_is_stopped(460);
-}
-
-fn threads_start_while_it_is_stopped(number: usize) {
     let _turn = turn();
-    let name = format!("dies-thr-{number}");
-    let (program, store) = (program(&name), tempfile::tempdir().unwrap());
-    let Some(group) = group(number, Some(LIMIT)) else { return };
-    let mut child = start_in(group.dirs(), &program, &["-after", "12s", "-rate", "100000000", "-churn", "4"]);
-    let pid = child.id();
-    // Its runtime has to be there.
-    std::thread::sleep(Duration::from_millis(300));
+    let (program, store) = (program("dies-thr"), tempfile::tempdir().unwrap());
+    // Twenty captures take two seconds, or twenty on a busy machine: it lives as long as they do.
+    let Some(mut victim) = victim(&program, 460, &["-after", "10m", "-churn", "4"]) else { return };
+    let pid = victim.child.id();
+    // Its runtime has to be there, and its threads.
+    let started = || (states(pid).len() > 4).then_some(());
+    assert!(wait_for(started).is_some(), "it starts no threads: {}", states(pid));
     for round in 0..20 {
         let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
             .args(["capture", &pid.to_string(), "--out"])
@@ -444,14 +453,17 @@ fn threads_start_while_it_is_stopped(number: usize) {
         let said = String::from_utf8_lossy(&capture.stderr);
         let busy = said.contains("in time") || said.contains("ran on before the end");
         assert!(capture.status.success() || busy, "round {round}: {said}");
-        runs_again(pid, Some(&group));
+        runs_again(pid, Some(&victim.group));
     }
-    // And by the daemon at its end.
-    let daemon = Daemon::start(store.path(), &name, &[]);
-    assert_eq!(ends(&mut child).signal(), Some(9));
-    assert!(group.remove());
+    victim.child.kill().unwrap();
+    victim.wait();
+    // And one by the daemon at its end.
+    let daemon = Daemon::start(store.path(), "dies-thr", &[]);
+    let args = ["-after", "2s", "-rate", "100000000", "-churn", "4"];
+    let Some(dies) = self::victim(&program, 461, &args) else { return };
+    let pid = dies.wait();
     daemon.stop();
-    assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"));
+    assert!(captures(store.path(), pid).iter().any(|(phase, ..)| phase == "post-kill"));
     forget(&program);
 }
 
@@ -473,7 +485,8 @@ fn the_daemon_stopped_while_it_holds_memory() {
     pin_is_tried(&daemon);
     let Some(victim) = victim(&program, 600, &["-after", "12s", "-rate", "200000000"]) else { return };
     daemon.watches(victim.pid());
-    std::thread::sleep(Duration::from_millis(1500));
+    are_held(&daemon);
+    std::thread::sleep(Duration::from_millis(500));
     signal(&daemon.child, Signal::SIGSTOP);
     std::thread::sleep(Duration::from_millis(5500));
     let before = spent(daemon.pid());

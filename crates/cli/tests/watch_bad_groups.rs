@@ -200,3 +200,36 @@ fn many_processes_in_one_group() {
     assert!(captures(store.path(), stays).iter().any(died), "process {stays}: {:?}", captures(store.path(), stays));
     forget(&program);
 }
+
+/// Groups that are removed as soon as the kernel lets them be, as a container's runtime may: what they have
+/// counted goes with them, on cgroup v1 no other counts for them, and each kill is told for what it was all
+/// the same. (Half of them were plain kills when what the kernel says beside the counters was not heard.)
+#[test]
+fn a_kill_whose_group_is_removed_at_once() {
+    let _turn = turn();
+    let (program, store) = (program("dies-gone"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-gone", &[]);
+    let mut pids = Vec::new();
+    for number in 480..488 {
+        let Some(mut victim) = victim(&program, number, &["-after", "700ms", "-rate", "100000000"]) else { return };
+        daemon.watches(victim.pid());
+        // A folder with living processes stays: nobody needs to know when the end is.
+        let memory = victim.group.dirs()[0].clone();
+        let removed = wait_for(|| (0..2000).find_map(|_| fs::remove_dir(&memory).ok()));
+        assert!(removed.is_some(), "its group is not removed");
+        victim.is_killed();
+        pids.push(victim.pid());
+        assert!(victim.group.remove());
+    }
+    // Not stopped before it has seen all the ends for itself.
+    let taken = |pid: i32| folders(store.path(), pid).iter().any(|f| f.to_string_lossy().contains("post-kill"));
+    assert!(wait_for(|| pids.iter().all(|pid| taken(*pid)).then_some(())).is_some(), "{}", daemon.log());
+    daemon.stop();
+    for pid in pids {
+        is_captured(store.path(), pid);
+        let after = folders(store.path(), pid).into_iter().find(|f| f.to_string_lossy().contains("post-kill"));
+        let capture = facts_of(&after.unwrap())["capture"].clone();
+        assert_eq!(capture["reason"], "oom-kill", "process {pid}");
+    }
+    forget(&program);
+}

@@ -6,7 +6,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use lastgasp_lab::build::repo_root;
 use lastgasp_lab::hook::{listen, listen_by_https};
@@ -93,11 +92,11 @@ fn a_kill_is_told() {
     let _turn = turn();
     let (program, store) = (program("dies-told"), tempfile::tempdir().unwrap());
     let (url, told) = listen(&[200]).unwrap();
-    let config = format!("[webhook.test]\nurl = {url:?}\nsettle = \"4s\"\n");
+    let config = format!("[webhook.test]\nurl = {url:?}\nsettle = \"8s\"\n");
     let daemon = Daemon::start_by(watching::lastgasp(), store.path(), "dies-told", &config, &[]);
     let Some(victim) = victim(&program, 910, &["-after", "1s", "-rate", "100000000"]) else { return };
     let pid = victim.wait();
-    let message: Value = serde_json::from_str(&told.recv_timeout(Duration::from_secs(30)).unwrap()).unwrap();
+    let message: Value = serde_json::from_str(&told.recv_timeout(watching::PATIENCE).unwrap()).unwrap();
     assert_eq!(message["event"], "killed", "{message:#}");
     assert_eq!(message["pid"], pid);
     assert!(message["verdict"]["sentence"].as_str().unwrap().contains("main.growA"), "{message:#}");
@@ -139,7 +138,7 @@ fn only_who_can_be_trusted_is_told() {
     let daemon = Daemon::start_by(command, store.path(), "dies-https", &config, &[]);
     let Some(victim) = victim(&program, 920, &["-after", "1s", "-rate", "100000000"]) else { return };
     let pid = victim.wait();
-    let message: Value = serde_json::from_str(&told.recv_timeout(Duration::from_secs(30)).unwrap()).unwrap();
+    let message: Value = serde_json::from_str(&told.recv_timeout(watching::PATIENCE).unwrap()).unwrap();
     assert_eq!((&message["event"], &message["pid"]), (&"killed".into(), &pid.into()), "{message:#}");
     // Three attempts, after 1 and 5 seconds.
     let refused = watching::wait_for(|| daemon.log.events("webhook-failed").pop());

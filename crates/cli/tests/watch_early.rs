@@ -15,7 +15,8 @@ use lastgasp_recorder::own_cgroup::OwnCgroup;
 use lastgasp_recorder::pin_probe::{Probe, SUBCOMMAND};
 use lastgasp_recorder::pin_window::PinWindow;
 use serde_json::Value;
-use watching::{alone, turn};
+use watching::descriptors::Descriptors;
+use watching::{PATIENCE, alone, turn};
 
 mod watching;
 
@@ -65,7 +66,7 @@ impl Daemon {
             if said.len() >= times {
                 return said;
             }
-            assert!(began.elapsed() < Duration::from_secs(30), "{event} not {times} times in\n{}", self.log());
+            assert!(began.elapsed() < PATIENCE, "{event} not {times} times in\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -143,25 +144,27 @@ fn the_kernel_says_that_memory_runs_out() {
     let (_folder, program) = program("dies", "early-told");
     let daemon = Daemon::start("early-told");
     watching::pin_is_tried(&daemon.daemon);
-    let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.daemon.pid())).unwrap().count();
-    let before = descriptors();
-    for round in 0..4 {
+    const DEATHS: usize = 5;
+    let mut before = Descriptors::default();
+    for round in 0..DEATHS {
         let after = format!("{}ms", 700 + 61 * round);
         let Some(mut victim) = Running::start(&program, round, &["-rate", "400000000", "-after", &after]) else {
             return;
         };
         victim.child.wait().unwrap();
         daemon.says("oom-kill", round + 1);
+        drop(victim);
+        // What is opened once, for all, is open after the first.
+        if round == 0 {
+            before = Descriptors::settled(daemon.daemon.pid());
+        }
     }
     let told = daemon.daemon.log.events("notice").len();
-    println!("told {told} times of 4 deaths; captures: {:?}", daemon.captures());
-    assert!(told >= 4, "{}", daemon.log());
+    println!("told {told} times of {DEATHS} deaths; captures: {:?}", daemon.captures());
+    assert!(told >= DEATHS, "{}", daemon.log());
     // And lets go of the alarms when nobody is there any more: fewer than one is left of each death.
-    let began = Instant::now();
-    while descriptors() >= before + 4 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{} descriptors, {before} before", descriptors());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let left = Descriptors::at_most(daemon.daemon.pid(), before.total() + DEATHS - 2, &before);
+    assert!(left.is_ok(), "{left:?}");
 }
 
 /// A process that writes a large file in a small group: for the kernel the group is full all the time, and
@@ -248,7 +251,7 @@ fn nothing_is_left_of_the_trial() {
         println!("killed after {pause} ms; the group existed before: {before}, and just after: {}", exists());
         let began = Instant::now();
         while group.as_ref().is_some_and(|g| g.exists()) {
-            assert!(began.elapsed() < Duration::from_secs(20), "the group stays");
+            assert!(began.elapsed() < PATIENCE, "the group stays");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -32,7 +32,7 @@ fn a_leak_that_grows_is_captured_once_and_told() {
     let daemon = Daemon::start_by(lastgasp(), store.path(), "leaks-calls", CONFIG, &[]);
     let Some(mut victim) = victim(&program, 70, &["-rate", "200"]) else { return };
     daemon.watches(victim.pid());
-    let told = says(&daemon, "leak", &victim, Duration::from_secs(90));
+    let told = says(&daemon, "leak", &victim, Duration::from_secs(180));
     assert!(told, "no leak is told of:\n{}", daemon.log());
     assert!(victim.child.try_wait().unwrap().is_none(), "it lives, and long before its end");
     // Once: it grows on.
@@ -68,7 +68,7 @@ fn what_will_be_let_go_is_looked_at_and_left_alone() {
     let daemon = Daemon::start_by(lastgasp(), store.path(), "leaks-guests", CONFIG, &[]);
     let Some(mut victim) = victim(&program, 71, &["-rate", "200", "-healthy"]) else { return };
     daemon.watches(victim.pid());
-    let said = says(&daemon, "no-leak", &victim, Duration::from_secs(90));
+    let said = says(&daemon, "no-leak", &victim, Duration::from_secs(180));
     assert!(said, "it was not looked at:\n{}", daemon.log());
     assert!(!daemon.log.has("leak", victim.pid()), "{}", daemon.log());
     assert_eq!(folders(store.path(), victim.pid()).len(), 0);

@@ -15,7 +15,7 @@ use lastgasp_observe::target::open;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use watching::{Daemon, alone, forget, is_captured, program, program_of, victim, wait_for};
+use watching::{Daemon, PATIENCE, alone, forget, is_captured, program, program_of, victim, wait_for};
 
 mod watching;
 
@@ -50,7 +50,7 @@ fn can_be_killed(mut daemon: Daemon) {
     let began = Instant::now();
     kill(Pid::from_raw(daemon.pid()), Signal::SIGKILL).unwrap();
     while daemon.child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it cannot be killed");
+        assert!(began.elapsed() < PATIENCE, "it cannot be killed");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

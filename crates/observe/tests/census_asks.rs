@@ -65,7 +65,7 @@ fn search(program: &std::path::Path, constants: &Arc<WantedConstants>) -> (usize
     let counted = Counted { live: &live, alone: Cell::new(0), together: Cell::new(0) };
     let mut census = QuickCensus::default();
     census.shares(Arc::clone(constants));
-    census.keep_up(&rt, &counted, 0, Duration::from_secs(60), || false);
+    census.keep_up(&rt, &counted, (0, None), Duration::from_secs(60), || false);
     (counted.alone.get(), counted.together.get(), census.history().collections.len())
 }
 

@@ -1,8 +1,9 @@
-//! `cargo xtask tidy`: what no compiler holds. Documents name paths that exist and lists that are whole;
-//! files have names that say something; rules have their headings; comments are no wider than 110.
+//! `cargo xtask tidy`: what no compiler holds. Documents name paths and tests that exist and lists that are
+//! whole; files have names that say something; rules have their headings; comments are no wider than 110.
 //!
 //! Each check is a function from the tree to complaints, tested on small trees of its own.
 
+mod held_by;
 mod lists;
 mod names;
 mod paths;
@@ -21,6 +22,7 @@ type Check = (&'static str, fn(&Tree) -> Vec<String>);
 const CHECKS: &[Check] = &[
     ("paths that documents name", paths::check),
     ("lists in documents", lists::check),
+    ("tests that documents name", held_by::check),
     ("names of files", names::check),
     ("headings of rules", rules::check),
     ("width of comments", width::check),

@@ -148,6 +148,12 @@ impl BaselineHistory {
         self.looks.iter().map(|l| l.t_ms).collect()
     }
 
+    /// The gauges at the newest look.
+    #[must_use]
+    pub fn newest_gauges(&self) -> Option<&MemStats> {
+        self.looks.back().map(|look| &look.gauges)
+    }
+
     /// Whether there was no look yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {

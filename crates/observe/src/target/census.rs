@@ -157,9 +157,42 @@ pub struct QuickCensus {
     /// When the next search begins; none yet: at once.
     due: Option<Instant>,
     rest: Duration,
+    stillness: Stillness,
     is_off: bool,
     /// What processes of its binary are asked for.
     constants: Arc<WantedConstants>,
+}
+
+/// Searches of a process that allocates nothing. A search finds what was made since the last one; of an idle
+/// process each found the same again, which was half of what a light sample of it cost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stillness {
+    /// Bytes that the process had ever allocated when the last search began, and when that was.
+    at: Option<(u64, Instant)>,
+    /// Searches that began with so many and came to their end.
+    searches: u32,
+}
+
+impl Stillness {
+    /// Searches without an allocation between them before there are no more: what a goroutine that ran was
+    /// about to publish the second one finds.
+    const ENOUGH: u32 = 2;
+    /// No longer than this, all the same: the gauge is behind by a span for each P.
+    const MOST: Duration = Duration::from_secs(600);
+
+    /// Whether a search may find something new.
+    fn wants_a_search(&self, allocated: Option<u64>, now: Instant) -> bool {
+        let Some((at, then)) = self.at else { return true };
+        allocated != Some(at) || self.searches < Self::ENOUGH || now.saturating_duration_since(then) >= Self::MOST
+    }
+
+    /// A search begins.
+    fn begins(&mut self, allocated: Option<u64>, now: Instant) {
+        if allocated != self.at.map(|(at, _)| at) {
+            self.searches = 0;
+        }
+        self.at = allocated.map(|allocated| (allocated, now));
+    }
 }
 
 impl QuickCensus {
@@ -177,13 +210,23 @@ impl QuickCensus {
 
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
     /// long as `most` of processor time. Nothing is stopped. A look that `left_off` says is not whole is
-    /// none, and a search that it was part of begins anew.
-    pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration, left_off: impl Fn() -> bool) {
+    /// none, and a search that it was part of begins anew. `allocated`: bytes that the process has ever
+    /// allocated, where that is known.
+    pub fn keep_up(
+        &mut self,
+        rt: &Runtime,
+        mem: &dyn Memory,
+        (t_ms, allocated): (u64, Option<u64>),
+        most: Duration,
+        left_off: impl Fn() -> bool,
+    ) {
         if self.is_off {
             return;
         }
         let now = Instant::now();
-        if self.search.is_none() && self.due.is_none_or(|due| due <= now) {
+        let is_due = self.search.is_none() && self.due.is_none_or(|due| due <= now);
+        if is_due && self.stillness.wants_a_search(allocated, now) {
+            self.stillness.begins(allocated, now);
             self.search = Some(Finder::new(FindLimits { collections: MAX_COLLECTIONS, ..FindLimits::default() }));
         }
         let most = if self.rest < Duration::from_secs(30) { most.max(EARLY_SEARCH) } else { most };
@@ -209,6 +252,7 @@ impl QuickCensus {
                 self.merge(found, None, t_ms);
             } else {
                 self.search = None;
+                self.stillness.searches += 1;
                 self.rest = next_rest(self.rest);
                 self.due = Some(now + self.rest);
                 let look = self.known.look(rt, mem);
@@ -313,6 +357,33 @@ mod tests {
         let looks: Vec<_> = h.looks(&h.collections[1]).collect();
         assert!(looks.iter().all(|(t, n)| *n == breathes(*t)), "{looks:?}");
         assert!(h.collections[1].changes.len() <= MAX_CENSUS_LOOKS);
+    }
+
+    /// Two searches of a process that allocates nothing, and then none for minutes; one that allocates is
+    /// searched whenever that is due.
+    #[test]
+    fn who_allocates_nothing_is_not_searched_again_and_again() {
+        let (mut still, mut now, mut searches) = (Stillness::default(), Instant::now(), Vec::new());
+        let mut visit = |allocated: Option<u64>, times: u32| {
+            let mut n = 0;
+            for _ in 0..times {
+                now += Duration::from_secs(5);
+                if still.wants_a_search(allocated, now) {
+                    still.begins(allocated, now);
+                    still.searches += 1;
+                    n += 1;
+                }
+            }
+            searches.push(n);
+        };
+        visit(Some(1000), 100);
+        visit(Some(1008), 100);
+        // Since its last search.
+        visit(Some(1008), 120);
+        visit(None, 10);
+        visit(Some(2000), 1);
+        visit(Some(3000), 1);
+        assert_eq!(searches, [2, 2, 1, 10, 1, 1]);
     }
 
     #[test]

@@ -220,7 +220,9 @@ impl Target {
             return;
         }
         let mem = calm_memory(closely, foreign, &self.process);
-        self.census.keep_up(&self.runtime, mem, t_ms, most, left_off);
+        // As of the baseline that was noted a moment ago.
+        let allocated = self.baselines.newest_gauges().map(|gauges| gauges.total_alloc);
+        self.census.keep_up(&self.runtime, mem, (t_ms, allocated), most, left_off);
     }
 
     /// The collections that are known, with a look at this moment: at one that lives, or is dead and held.

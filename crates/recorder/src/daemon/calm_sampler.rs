@@ -18,8 +18,12 @@ use crate::watch::history::{SEARCH_CALM, TargetHistory, own_processor_time};
 
 /// Name of the thread.
 const NAME: &str = "light";
-/// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
-const REST: u32 = 250;
+/// For each second of work so many of rest: 0.25 % of a core, however many there are to sample. A hundred
+/// idle processes are always more than that: of them one or two a second are sampled, in turns.
+const REST: u32 = 400;
+/// Longest rest, for the sake of those who wait: a sample that takes more than 2.5 ms costs more than its
+/// share.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
 const TOGETHER: Duration = Duration::from_millis(200);
 
@@ -82,7 +86,7 @@ fn serve<J: AsRef<AtomicBool>>(queue: &Receiver<J>, sample: impl Fn(&J) -> Durat
         owed += guarded(NAME, || sample(&job)).unwrap_or_default() * REST;
         job.as_ref().store(false, Ordering::Release);
         if owed >= TOGETHER {
-            std::thread::sleep(owed.min(Duration::from_secs(1)));
+            std::thread::sleep(owed.min(LONGEST_REST));
             owed = Duration::ZERO;
         }
     }

@@ -14,12 +14,13 @@ use super::actor::Actor;
 use super::decisions::{Decided, Decisions};
 use super::history::{TargetHistory, lock};
 use super::observed::{Limit, Observed, Pace, Taking};
+use super::oom_notice::OomNotice;
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
 use crate::act::stop::STOP_TIMEOUT_ON_DEMAND;
 use crate::decide::collector::collects_at;
-use crate::decide::policy::{BrakeAct, Exit, State, Step};
+use crate::decide::policy::{BrakeAct, Exit, Mode, State, Step};
 use crate::take::{CaptureContext, from_the_flight_ring};
 
 /// A watch, with the history that it has for itself as long as it goes on.
@@ -83,8 +84,15 @@ impl TargetWatch {
         actor: &mut dyn Actor,
         until_calm: Option<Duration>,
     ) -> StopReason {
+        // Where a group's file may be written; nothing of it changes.
+        if rules.policy.mode > Mode::Observe {
+            self.listen_for_ooms();
+        }
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live::of(self, &history, machine, None), rules, actor, until_calm)
+        let reason = watch_loop(&mut Live::of(self, &history, machine, None), rules, actor, until_calm);
+        // One descriptor fewer for the calm.
+        self.oom_notice = None;
+        reason
     }
 
     /// Reads what is left of one that has ended.
@@ -115,12 +123,16 @@ impl TargetWatch {
     }
 
     /// How it ended, after it has.
-    fn end(&self, machine: &mut Machine) -> End {
+    fn end(&mut self, machine: &mut Machine) -> End {
         // Before all else: its group may be removed in the next millisecond, and says nothing then.
         let at_once = self.counters.risen(machine);
         let status = how_it_ended(self.pid, self.exit.as_deref());
         let by_sigkill = status.as_ref().map(by_sigkill);
-        let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill, machine) };
+        let mut risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill, machine) };
+        // Its group is gone with what it counted. It had run out of memory, within the moment in which the
+        // machine counted a kill: that was this one.
+        let is_asked = !risen.own_kills && risen.machine_for_a_group_that_is_gone && by_sigkill != Some(false);
+        risen.own_kills |= is_asked && self.oom_notice.as_mut().is_some_and(OomNotice::ran_out);
         tracing::debug!(pid = self.pid, ?status, ?risen, counters = ?self.counters, "has ended");
         machine.refresh(Duration::ZERO);
         let exit = Exit {
@@ -183,6 +195,9 @@ impl Observed for Live<'_> {
         // The kernel kills and counts, and only then does it die, which takes longer than a look.
         if state == State::Armed {
             self.watch.counters.look();
+        }
+        if let Some(notice) = &mut self.watch.oom_notice {
+            notice.look();
         }
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.

@@ -6,6 +6,7 @@ pub(crate) mod default_actor;
 pub(crate) mod history;
 mod live;
 mod observed;
+mod oom_notice;
 pub(crate) mod stop_reason;
 pub(crate) mod target_watch;
 pub(crate) mod watch_loop;

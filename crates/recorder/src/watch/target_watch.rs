@@ -16,6 +16,7 @@ use lastgasp_observe::target::timeline::{Clock, Timeline};
 
 use super::decisions::{Decided, Decisions, Look};
 use super::history::TargetHistory;
+use super::oom_notice::OomNotice;
 use crate::decide::forecast::Point;
 use crate::decide::policy::{Measured, Memory, Policy, Step};
 use crate::pin::Pin;
@@ -45,6 +46,8 @@ pub(crate) struct TargetWatch {
     series: u64,
     moves: u64,
     pub(crate) counters: OomCounters,
+    /// The kernel's word that its group has run out, where that is asked for and version 1.
+    pub(super) oom_notice: Option<OomNotice>,
     mem: Arc<File>,
     readable: Addr,
     image: Option<Vec<u8>>,
@@ -70,6 +73,7 @@ impl TargetWatch {
             limit_usage,
             decisions: Decisions::default(),
             pin: None,
+            oom_notice: None,
             moves: 0,
             foreign: target.foreign.clone(),
             history: Arc::new(Mutex::new(TargetHistory::new(target, timeline))),
@@ -80,6 +84,18 @@ impl TargetWatch {
     pub(crate) fn arm(&mut self) -> Result<(), String> {
         self.pin = Some(Pin::hold(Arc::clone(&self.mem), self.readable).map_err(|e| e.to_string())?);
         Ok(())
+    }
+
+    /// Has the kernel tell when its group runs out of memory, for a group that will be gone before it can be
+    /// asked. What cannot be had is done without.
+    pub(super) fn listen_for_ooms(&mut self) {
+        // The one of another group goes first.
+        self.oom_notice = None;
+        let notice = self.limit_usage.own().map(OomNotice::of).transpose();
+        self.oom_notice = notice.map(Option::flatten).unwrap_or_else(|e| {
+            tracing::debug!(pid = self.pid, "the kernel tells of no kill in a group that is gone: {e}");
+            None
+        });
     }
 
     /// Whether it has become another program by exec: the old one's memory would stay charged to it as long
@@ -104,6 +120,9 @@ impl TargetWatch {
             self.moves = self.limit_usage.moves();
             // A kill in the new group is counted there.
             self.counters = OomCounters::note(&self.limit_usage, machine);
+            if self.oom_notice.is_some() {
+                self.listen_for_ooms();
+            }
             self.identity.cgroup = self.limit_usage.own().map(|g| g.path.clone()).unwrap_or_default();
             tracing::debug!(pid = self.pid, cgroup = self.identity.cgroup, "moved into another group");
         } else {
