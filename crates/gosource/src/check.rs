@@ -313,8 +313,8 @@ fn supports_tests(file: &str) -> bool {
     used || stands_in(name.trim_end_matches(".go"))
 }
 
-/// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks, examples,
-/// tools, one-off migrations.
+/// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks,
+/// examples, tools, one-off migrations.
 fn is_for_developers(folder: &str) -> bool {
     matches!(
         folder,

@@ -199,9 +199,9 @@ pub(crate) fn unlocks<'a>(case: &Case<'a>, f: &Function<'a>, e: &'a Expr<'a>, ke
 
 /// What each function of a package does first with locks of each name.
 ///
-/// Rules ask this of every lock and every call under one. A walk through a function for each question, and for
-/// locks that nothing here unlocks through all functions, grows with the square of a package: all are walked
-/// once.
+/// Rules ask this of every lock and every call under one. A walk through a function for each question, and
+/// for locks that nothing here unlocks through all functions, grows with the square of a package: all are
+/// walked once.
 #[derive(Debug, Default)]
 pub(crate) struct FirstOps<'a> {
     /// By function: the last names of locks, with the first operation on each. They are few.

@@ -53,8 +53,9 @@ impl Rule for BodyNotClosed {
 /// Calls of this package that a response is followed through.
 const MAX_CALLS: u32 = 3;
 
-/// Whether a response comes, through functions of this package that are seen whole, from `net/http` itself: its
-/// body is open then. A client of another module as a rule gives back a response whose body it has decoded.
+/// Whether a response comes, through functions of this package that are seen whole, from `net/http` itself:
+/// its body is open then. A client of another module as a rule gives back a response whose body it has
+/// decoded.
 fn is_raw<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>, calls: u32) -> bool {
     let Some(call) = e.call() else { return false };
     match case.pkg.callee(f, &call.fun) {

@@ -69,16 +69,16 @@ impl Rule for ClientNoTimeout {
                 At::Function(id) => case.pkg.funcs.get(id).is_some_and(|f| gives_client(f)) && !sends(case),
                 At::File(_) => false,
             };
-            let bounded = match at {
-                At::Function(id) => case.pkg.funcs.get(id).map(|f| case.file(f)),
-                At::File(file) => case.pkg.files.get(file),
-            }
-            .is_some_and(|file| bounds_by_itself(file.at(span)));
+            let bounded = text_of(case, &at, span).is_some_and(bounds_by_itself);
             let away = goes_away(case, holder);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
             };
+            if text_of(case, &at, span).is_some_and(|text| text.replace(' ', "").contains("Timeout:0,")) {
+                found.level = Level::Hint;
+                found.why = Some("its Timeout is written as 0: whoever did that wants none".into());
+            }
             if bounded {
                 found.level = Level::Hint;
                 found.why = Some("its transport bounds how long it waits for a connection or for an answer".into());
@@ -94,10 +94,18 @@ impl Rule for ClientNoTimeout {
     }
 }
 
-/// Whether a function gives a client to other packages.
+/// Whether a function gives a client: to other packages, or to what of this package hands it on to them.
 fn gives_client(f: &Function<'_>) -> bool {
-    let others = f.decl.name.name.starts_with(char::is_uppercase);
-    others && f.decl.sig.results.iter().any(|r| r.ty.is("net/http", "Client"))
+    f.decl.sig.results.iter().any(|r| r.ty.is("net/http", "Client"))
+}
+
+/// The text of what stands there.
+fn text_of<'a>(case: &Case<'a>, at: &At, span: Span) -> Option<&'a str> {
+    let file = match at {
+        At::Function(id) => case.pkg.funcs.get(*id).map(|f| case.file(f)),
+        At::File(file) => case.pkg.files.get(*file),
+    };
+    file.map(|file| file.at(span))
 }
 
 /// Whether the text of a client says that its transport waits no longer than so long.

@@ -174,7 +174,13 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     let of_context = matches!(outer.callee, Callee::Package("context", _));
     let goes_on =
         !of_context && GO_ON.iter().any(|w| name.starts_with(w)) || name.contains("Shutdown") || name.contains("Async");
+    // `diag.Monitoring.Invoked(context.Background(), ...)` counts and does not wait.
+    let counts = outer.call.fun.selector().is_some_and(|(x, _)| {
+        let of = last_name(x).to_lowercase();
+        ["metric", "monitor", "stats", "telemetry"].iter().any(|w| of.contains(w))
+    });
     if logs
+        || counts
         || goes_on
         || outer.how != How::Plain
         || matches!(

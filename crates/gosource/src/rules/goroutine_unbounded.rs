@@ -160,8 +160,8 @@ fn unit_of<'a>(
     }
 }
 
-/// Whether nothing is seen that a goroutine waits for: its text, or that of the function of this package that it
-/// runs, neither sends, receives, loops without end nor sleeps. What another package does is not seen.
+/// Whether nothing is seen that a goroutine waits for: its text, or that of the function of this package that
+/// it runs, neither sends, receives, loops without end nor sleeps. What another package does is not seen.
 fn ends_by_itself<'a>(case: &Case<'a>, f: &Function<'a>, started: &Expr<'a>) -> bool {
     let Some(call) = started.call() else { return false };
     let text = match case.pkg.callee(f, &call.fun) {

@@ -129,8 +129,8 @@ fn is_short_of<'a>(
     }
 }
 
-/// Why a send under a lock may be short: a loop of this package receives from channels in fields of that name,
-/// again and again, and does not want the lock.
+/// Why a send under a lock may be short: a loop of this package receives from channels in fields of that
+/// name, again and again, and does not want the lock.
 fn handed_to_owner<'a>(case: &Case<'a>, node: Node<'a, 'a>, lock: &str) -> Option<&'static str> {
     let Node::Stmt(Stmt { kind: StmtKind::Send(channel, _), .. }) = node else { return None };
     let (_, name) = channel.selector()?;
@@ -171,8 +171,8 @@ fn receives<'a>(case: &Case<'a>, g: &Function<'a>, l: &'a For<'a>, name: &str) -
     found
 }
 
-/// Why what is asked for under a lock may have to be: it is kept in a field that was looked at before, and whoever
-/// waits for the lock wants it too.
+/// Why what is asked for under a lock may have to be: it is kept in a field that was looked at before, and
+/// whoever waits for the lock wants it too.
 fn is_kept_for_all<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
     let Node::Expr(wait) = node else { return None };
     wait.call()?;

@@ -222,8 +222,8 @@ mod tests {
     use crate::syntax::visit::work;
     use crate::syntax::{GoParser, Package, ParsedFile};
 
-    /// Nodes that the rule walks in a package of `n` functions that take a lock which nobody here gives back, and
-    /// `n` that call one another under a lock.
+    /// Nodes that the rule walks in a package of `n` functions that take a lock which nobody here gives back,
+    /// and `n` that call one another under a lock.
     fn nodes_walked(n: usize) -> u64 {
         let mut text = "package p\nimport \"sync\"\n".to_owned();
         for i in 0..n {

@@ -125,7 +125,8 @@ fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
     }
 }
 
-/// Whether a cut stands in a round over the slice itself that ends with it: `if s[i] == x { s = append(...); break }`.
+/// Whether a cut stands in a round over the slice itself that ends with it: `if s[i] == x { s = append(...);
+/// break }`.
 fn is_one_of_them<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
     let over = |l: &For<'a>| match &l.head {
         ForHead::Range { over, .. } => case.file(f).at(over.span) == text,

@@ -290,3 +290,17 @@ func answer(conn net.Conn) {
 	}
 	_, _ = conn.Write([]byte("ok"))
 }
+
+// monitor counts what is asked.
+type monitor interface {
+	Asked(ctx context.Context, name string)
+}
+
+// Counter has one.
+type Counter struct{ monitoring monitor }
+
+// Ask counts: nothing waits.
+func (c *Counter) Ask(ctx context.Context, f *Fs) error {
+	c.monitoring.Asked(context.Background(), "ask")
+	return f.now.Ping(ctx)
+}
