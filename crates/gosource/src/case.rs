@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use crate::meaning::held::FirstOps;
 use crate::meaning::places::Long;
 use crate::meaning::tamed::Tamed;
 use crate::syntax::ast::Span;
@@ -16,17 +17,24 @@ pub(crate) struct Case<'a> {
     pub(crate) calls: &'a Calls<'a>,
     /// What makes containers small again; made when it is asked for first.
     tamed: OnceCell<Tamed<'a>>,
+    /// What functions do first with locks; made when it is asked for first.
+    first_ops: OnceCell<FirstOps<'a>>,
 }
 
 impl<'a> Case<'a> {
     /// A package that rules are to look at.
     pub(crate) fn new(pkg: &'a Package<'a>, calls: &'a Calls<'a>) -> Self {
-        Self { pkg, calls, tamed: OnceCell::new() }
+        Self { pkg, calls, tamed: OnceCell::new(), first_ops: OnceCell::new() }
     }
 
     /// Whether something in the package makes a container small again, or bounds it.
     pub(crate) fn is_tamed(&self, place: Long<'a>) -> bool {
         self.tamed.get_or_init(|| Tamed::new(self.pkg)).has(place)
+    }
+
+    /// What functions of the package do first with locks of each name.
+    pub(crate) fn first_ops(&self) -> &FirstOps<'a> {
+        self.first_ops.get_or_init(|| FirstOps::new(self.pkg))
     }
 
     /// Functions whose paths and names can be relied on, with their numbers.

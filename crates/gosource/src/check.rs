@@ -191,7 +191,11 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 finding.why += "; a comment on the line says so to another linter: it may well be meant";
             }
             let receiver = report_function.and_then(Function::receiver_type);
-            if supports_tests(&finding.place.file) || is_test_package(case.pkg) || receiver.is_some_and(stands_in) {
+            if supports_tests(&finding.place.file)
+                || helps_tests(file)
+                || is_test_package(case.pkg)
+                || receiver.is_some_and(stands_in)
+            {
                 finding.level = finding.level.min(Level::Hint);
             }
             // The same place by the same rule is told once.
@@ -296,16 +300,45 @@ fn is_test_package(pkg: &Package<'_>) -> bool {
         })
 }
 
-/// Whether a file stands in a folder of what tests use, or is named after that: it ends with them, and its
-/// findings are hints.
+/// Whether a file stands in a folder of what tests or developers use, or is named after tests: it ends with
+/// them, and its findings are hints.
 fn supports_tests(file: &str) -> bool {
     let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
     let used = folders.split('/').any(|f| {
         matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests")
             || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
             || stands_in(f)
+            || is_for_developers(f)
     });
     used || stands_in(name.trim_end_matches(".go"))
+}
+
+/// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks,
+/// examples, tools, one-off migrations.
+fn is_for_developers(folder: &str) -> bool {
+    matches!(
+        folder,
+        "bench"
+            | "benches"
+            | "benchmark"
+            | "benchmarks"
+            | "example"
+            | "examples"
+            | "_examples"
+            | "demo"
+            | "demos"
+            | "tools"
+            | "hack"
+            | "scripts"
+            | "migrations"
+    ) || folder.starts_with("bench_")
+        || folder.ends_with("_bench")
+}
+
+/// Whether a file that is no test is there for tests: it names what a test is given.
+fn helps_tests(file: &ParsedFile<'_>) -> bool {
+    let names = ["*testing.T)", "*testing.T,", "testing.TB", "*testing.B)", "testing.T\n"];
+    file.imports("testing") && names.iter().any(|n| file.text.contains(n))
 }
 
 fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
@@ -346,7 +379,8 @@ fn fnv(texts: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_silenced_for_others, stands_in, supports_tests};
+    use super::{check_text, is_silenced_for_others, stands_in, supports_tests};
+    use crate::finding::Level;
 
     #[test]
     fn a_comment_for_another_linter_is_read_where_that_looks_for_the_same() {
@@ -378,5 +412,28 @@ mod tests {
         }
         assert!(supports_tests("internal/tools/test_helpers.go") && supports_tests("test/client/client.go"));
         assert!(!supports_tests("internal/latest/server.go") && !supports_tests("main.go"));
+        for file in
+            ["bench/bench_reader/reader.go", "tools/license/check.go", "migrations/inputs/m.go", "examples/a.go"]
+        {
+            assert!(supports_tests(file), "{file}");
+        }
+        for file in ["benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"] {
+            assert!(!supports_tests(file), "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_a_test_is_there_for_tests() {
+        let text = |parameter: &str| {
+            format!(
+                "package raft\nimport (\"testing\"; \"net/http\")\n\
+                 func wait(t {parameter}) {{ _, err := http.Get(\"http://a\"); _ = err }}\n"
+            )
+        };
+        let levels = |parameter: &str| -> Vec<Level> {
+            check_text("testing.go", &text(parameter), None).findings.into_iter().map(|f| f.level).collect()
+        };
+        assert!(levels("string").contains(&Level::Warning), "{:?}", levels("string"));
+        assert!(levels("*testing.T").iter().all(|l| *l == Level::Hint), "{:?}", levels("*testing.T"));
     }
 }

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, Function, VarId};
+use crate::syntax::{Callee, FnId, Function, Init, VarId};
 
 /// A kind of thing.
 pub(crate) struct Kind {
@@ -299,6 +299,15 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     e.unary("!").and_then(Expr::call).is_some_and(|c| c.args.iter().any(|a| is(a, self.error)))
                 };
                 if operands.iter().all(guards) || tells && operands.iter().all(about) {
+                    *state = State::Done;
+                }
+            }
+            // `e, ok := err.(*Error)` that holds: there was an error.
+            ExprKind::Ident(_) if holds && tells => {
+                let told = self.f.scope.var(cond).and_then(|v| self.f.scope.vars.get(v)).map(|v| v.init);
+                if let Some(Init::Value(Expr { kind: ExprKind::Assert(of, _), .. }, 1)) = told
+                    && is(of, self.error)
+                {
                     *state = State::Done;
                 }
             }

@@ -70,6 +70,12 @@ impl Rule for AppendNeverCleared {
                     if once || !owned {
                         found.level = Level::Hint;
                     }
+                    // What no request adds to has as a rule as many as a configuration or a program has.
+                    if !hot && !looped(case, f, s.span) {
+                        found.level = Level::Hint;
+                        found.why =
+                            Some("no request is seen that adds to it: how often that happens is not known".into());
+                    }
                 });
             }
         }

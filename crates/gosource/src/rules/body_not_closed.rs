@@ -35,11 +35,45 @@ impl Rule for BodyNotClosed {
                     Some(name) => format!("the body of the response in `{name}` is never closed"),
                 };
                 let found = out.found(id, leak.open.span, sentence);
+                if !is_raw(case, f, leak.open, MAX_CALLS) {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "whether what gives the response has read its body and closed it is not seen here: many a call that decodes the answer does"
+                            .into(),
+                    );
+                }
                 for exit in leak.exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "still open where this path ends".into()));
                 }
             }
         }
+    }
+}
+
+/// Calls of this package that a response is followed through.
+const MAX_CALLS: u32 = 3;
+
+/// Whether a response comes, through functions of this package that are seen whole, from `net/http` itself:
+/// its body is open then. A client of another module as a rule gives back a response whose body it has
+/// decoded.
+fn is_raw<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>, calls: u32) -> bool {
+    let Some(call) = e.call() else { return false };
+    match case.pkg.callee(f, &call.fun) {
+        // An interface of whatever package that a client of `net/http` meets.
+        Callee::Package("net/http", _)
+        | Callee::Method("net/http", _, _)
+        | Callee::Method(_, _, "Do" | "RoundTrip")
+        | Callee::Method("", _, "Get" | "Head" | "Post" | "PostForm") => true,
+        Callee::Variable(_) | Callee::Field(_) => true,
+        Callee::Local(id) => {
+            let Some((steps, g)) = calls.checked_sub(1).zip(case.pkg.funcs.get(id)) else { return false };
+            let closes = case.sites(id).iter().any(|s| {
+                let of = s.call.fun.selector();
+                of.is_some_and(|(x, name)| name == "Close" && x.selector().is_some_and(|(_, field)| field == "Body"))
+            });
+            !closes && case.sites(id).iter().any(|s| opens(case, g, s.expr) && is_raw(case, g, s.expr, steps))
+        }
+        _ => false,
     }
 }
 

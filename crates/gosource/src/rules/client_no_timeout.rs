@@ -69,11 +69,21 @@ impl Rule for ClientNoTimeout {
                 At::Function(id) => case.pkg.funcs.get(id).is_some_and(|f| gives_client(f)) && !sends(case),
                 At::File(_) => false,
             };
+            let bounded = text_of(case, &at, span).is_some_and(bounds_by_itself);
+            let away = goes_away(case, holder);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
             };
-            if given {
+            if text_of(case, &at, span).is_some_and(|text| text.replace(' ', "").contains("Timeout:0,")) {
+                found.level = Level::Hint;
+                found.why = Some("its Timeout is written as 0: whoever did that wants none".into());
+            }
+            if bounded {
+                found.level = Level::Hint;
+                found.why = Some("its transport bounds how long it waits for a connection or for an answer".into());
+            }
+            if given || away {
                 found.level = Level::Hint;
                 found.why = Some(
                     "the client is given to others, and this package sends nothing by it: who does may give each request a context"
@@ -84,10 +94,50 @@ impl Rule for ClientNoTimeout {
     }
 }
 
-/// Whether a function gives a client to other packages.
+/// Whether a function gives a client: to other packages, or to what of this package hands it on to them.
 fn gives_client(f: &Function<'_>) -> bool {
-    let others = f.decl.name.name.starts_with(char::is_uppercase);
-    others && f.decl.sig.results.iter().any(|r| r.ty.is("net/http", "Client"))
+    f.decl.sig.results.iter().any(|r| r.ty.is("net/http", "Client"))
+}
+
+/// The text of what stands there.
+fn text_of<'a>(case: &Case<'a>, at: &At, span: Span) -> Option<&'a str> {
+    let file = match at {
+        At::Function(id) => case.pkg.funcs.get(*id).map(|f| case.file(f)),
+        At::File(file) => case.pkg.files.get(*file),
+    };
+    file.map(|file| file.at(span))
+}
+
+/// Whether the text of a client says that its transport waits no longer than so long.
+fn bounds_by_itself(text: &str) -> bool {
+    ["ResponseHeaderTimeout", "NewDeadlineTransport", "TimeoutTransport", "DeadlineTransport", "TimeoutRoundTripper"]
+        .iter()
+        .any(|w| text.contains(w))
+}
+
+/// Whether a client is handed to another package, or kept in a field, and this package sends nothing by what
+/// has its name.
+fn goes_away(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let sent_by = |name: &str| {
+        case.all_sites().any(|(_, _, s)| {
+            matches!(s.callee, Callee::Method("net/http", "Client", _))
+                && s.call.fun.selector().is_some_and(|(x, _)| last_name(x) == name)
+        })
+    };
+    match holder {
+        Holder::Local(id, var) => {
+            let Some(f) = case.pkg.funcs.get(id) else { return false };
+            let Some(v) = f.scope.vars.get(var) else { return false };
+            let handed = case.sites(id).iter().any(|s| {
+                let abroad = matches!(s.callee, Callee::Package(path, _) if path.contains('.'));
+                abroad && s.call.args.iter().any(|a| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var))
+            });
+            handed && !sent_by(v.name)
+        }
+        // Whoever has the struct may send by it, if it is a struct of this package that others can reach.
+        Holder::Named(name) => !sends(case) && !sent_by(name) && name.starts_with(char::is_lowercase),
+        Holder::Somebody | Holder::Nobody => false,
+    }
 }
 
 /// Whether the package sends requests itself.

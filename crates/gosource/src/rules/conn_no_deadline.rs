@@ -2,7 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::lifetimes::same;
+use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::places::Long;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Site;
@@ -116,7 +118,7 @@ fn is_put_away<'a>(f: &Function<'a>, var: VarId) -> bool {
 }
 
 /// Whether nothing that can be seen sets a deadline on a connection, and how sure that is.
-fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, conn: &Expr<'a>, reads: bool) -> Option<Level> {
+fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, conn: &Expr<'a>, reads: bool) -> Option<Level> {
     match (f.scope.var(conn), conn.selector()) {
         (Some(var), _) => {
             let v = f.scope.vars.get(var)?;
@@ -148,7 +150,9 @@ fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, conn: &Expr<'a>, r
                         .filter_map(|n| case.calls.edges.get(*n))
                         .any(|e| sets_deadline(case, e.caller, reads))
             };
-            (!callers.iter().any(above)).then_some(Level::Warning)
+            // A stream that lasts until somebody says that it ends: silence is no fault there.
+            let level = if lasts(case, f) { Level::Hint } else { Level::Warning };
+            (!callers.iter().any(above)).then_some(level)
         }
         (None, Some((x, name))) => {
             let owner = case.pkg.type_of(f, x);
@@ -168,6 +172,19 @@ fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, conn: &Expr<'a>, r
         }
         _ => None,
     }
+}
+
+/// Whether a function goes on in a loop that looks each round whether it is to end.
+fn lasts<'a>(case: &Case<'a>, f: &'a Function<'a>) -> bool {
+    f.scope.units.iter().flat_map(|u| loops_in(u.body)).any(|(_, _, l)| {
+        let mut told = false;
+        each_node(&l.body, |node| {
+            if let Node::Expr(e) = node {
+                told |= e.unary("<-").is_some_and(|c| ends_something(last_name(c)));
+            }
+        });
+        told && !matches!(length(case.pkg, f, l), Length::Counted)
+    })
 }
 
 /// Whether a call dials or accepts.

@@ -3,8 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::syntax::ast::{Expr, Span, Type};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
+use crate::syntax::visit::Node;
 
 use crate::syntax::{Callee, FnId, Function, Init, Role, Var};
 
@@ -65,9 +67,18 @@ impl Rule for ContextNotHandedOn {
                 found.level = Level::Hint;
                 found.why = Some("the request is given back: who sends it may give it a context".into());
             }
+            if ctx.ends_with(".Context()") && case.file(f).at(f.decl.span).contains(".Hijack()") {
+                found.level = Level::Hint;
+                found.why =
+                    Some("the connection was taken over: that it ends no longer ends the request's context".into());
+            }
             if text.ends_with("DialTimeout") {
                 found.level = Level::Hint;
                 found.why = Some("it waits no longer than its timeout".into());
+            }
+            if better == "exec.CommandContext" && case.file(f).at(f.decl.span).contains(&format!("{ctx}.Done()")) {
+                found.level = Level::Hint;
+                found.why = Some("the function looks for the end of the context, and may end the process then".into());
             }
             if better == "exec.CommandContext" && starts_only(case, id, site.unit) {
                 found.level = Level::Hint;
@@ -163,7 +174,13 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     let of_context = matches!(outer.callee, Callee::Package("context", _));
     let goes_on =
         !of_context && GO_ON.iter().any(|w| name.starts_with(w)) || name.contains("Shutdown") || name.contains("Async");
+    // `diag.Monitoring.Invoked(context.Background(), ...)` counts and does not wait.
+    let counts = outer.call.fun.selector().is_some_and(|(x, _)| {
+        let of = last_name(x).to_lowercase();
+        ["metric", "monitor", "stats", "telemetry"].iter().any(|w| of.contains(w))
+    });
     if logs
+        || counts
         || goes_on
         || outer.how != How::Plain
         || matches!(
@@ -171,6 +188,9 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
             "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf"
         )
     {
+        return;
+    }
+    if only_asks(case, outer) {
         return;
     }
     let called = case.text(f, outer.call.fun.span);
@@ -187,7 +207,11 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
             .fun
             .selector()
             .is_some_and(|(x, _)| Some(case.file(f).at(x.span)) == ctx.strip_suffix(".Context()"));
-    if of_request {
+    if lives_on(f, outer) {
+        found.level = Level::Hint;
+        found.why =
+            Some("a client or the like is made, which is kept: it may well outlive what the context is of".into());
+    } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
     } else if is_explained(case.file(f).text, site.expr.span) {
@@ -200,6 +224,48 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a function of this package asks its context for values alone: nothing waits.
+fn only_asks<'a>(case: &Case<'a>, outer: &Site<'a>) -> bool {
+    let Callee::Local(id) = outer.callee else { return false };
+    let Some(g) = case.pkg.funcs.get(id) else { return false };
+    let Some(name) = g.decl.sig.params.iter().find(|p| p.ty.is("context", "Context")).and_then(|p| p.name) else {
+        return true;
+    };
+    let is = |e: &Expr<'a>| e.ident() == Some(name.name);
+    let (mut all, mut asked) = (0, 0);
+    for u in &g.scope.units {
+        each_node(u.body, |node| {
+            let Node::Expr(e) = node else { return };
+            all += usize::from(is(e));
+            asked += match &e.kind {
+                ExprKind::Call(call) => usize::from(call.fun.selector().is_some_and(|(x, n)| n == "Value" && is(x))),
+                ExprKind::Binary("==" | "!=", o) => o.iter().filter(|x| o.iter().any(Expr::is_nil) && is(x)).count(),
+                _ => 0,
+            };
+        });
+    }
+    all == asked
+}
+
+/// Whether what a constructor gives is put into a field: `f.svc, err = drive.NewService(ctx, ...)`.
+fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
+    if !last_name(&outer.call.fun).starts_with("New") {
+        return false;
+    }
+    let mut kept = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+            {
+                kept |= r.first().is_some_and(|v| v.span == outer.expr.span)
+                    && l.first().is_some_and(|t| t.selector().is_some());
+            }
+        });
+    }
+    kept
 }
 
 /// Whether the comment right above a line names contexts.

@@ -60,7 +60,7 @@ impl Rule for DeferInLoop {
                     }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
-                    if text.starts_with("cancel") && matches!(length(case.pkg, f, l), Length::Counted) {
+                    if text.starts_with("cancel") && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
                         found.level = Level::Hint;
                     }
                 });

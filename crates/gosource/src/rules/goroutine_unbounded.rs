@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, is_clock, length, loops_in};
 use crate::meaning::shared::by_requests;
-use crate::syntax::ast::{Block, Expr, For, ForHead, Span, StmtKind, Type};
+use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::Site;
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Role};
@@ -110,10 +110,16 @@ fn unit_of<'a>(
             let of_receiver = started.call().is_some_and(|c| c.args.is_empty() && c.fun.selector().is_some());
             let name = f.decl.name.name;
             if super::rebuilt_per_request::is_for_operators(name)
-                || case.file(f).name.split('/').any(|part| matches!(part, "admin" | "private" | "debug"))
+                || super::rebuilt_per_request::is_file_for_operators(case.file(f).name)
             {
                 found.level = Level::Hint;
                 found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
+            } else if each.is_none() && ends_by_itself(case, f, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "nothing is seen that it waits for: it ends when its work is done, and how long that takes is not known"
+                        .into(),
+                );
             } else if each.is_none() && waits_for_end(f, started) {
                 found.level = Level::Hint;
                 found.why = Some("it begins by waiting for the end of a context: whose, and when, is not known".into());
@@ -139,6 +145,10 @@ fn unit_of<'a>(
                 head,
                 format!("{who} reach this loop, which starts a goroutine for each element and waits for none"),
             );
+            if requests && ends_by_itself(case, f, started) {
+                found.level = Level::Hint;
+                found.why = Some("nothing is seen that it waits for: it ends when its work is done".into());
+            }
             if !requests {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -148,6 +158,18 @@ fn unit_of<'a>(
             }
         }
     }
+}
+
+/// Whether nothing is seen that a goroutine waits for: its text, or that of the function of this package that
+/// it runs, neither sends, receives, loops without end nor sleeps. What another package does is not seen.
+fn ends_by_itself<'a>(case: &Case<'a>, f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let Some(call) = started.call() else { return false };
+    let text = match case.pkg.callee(f, &call.fun) {
+        Callee::Local(id) => case.pkg.funcs.get(id).map_or("", |g| case.file(g).at(g.decl.span)),
+        _ if matches!(call.fun.kind, ExprKind::FuncLit(_)) => case.file(f).at(started.span),
+        _ => "",
+    };
+    !["<-", "for {", "time.Sleep(", ".Wait("].iter().any(|w| text.contains(w))
 }
 
 /// Whether something in the loop waits for a place: a send or a receive that is not the loop's own, a call

@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, ends_something, last_name, local_room, made};
-use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::loops::{each_node, loops_in};
-use crate::syntax::ast::{CommCase, Expr, ExprKind, Span, Stmt, StmtKind, Type};
+use crate::meaning::held::{locks_of, walk_held, wants};
+use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::syntax::ast::{CommCase, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
@@ -46,8 +46,12 @@ impl Rule for LockHeldAcrossWait {
                     let fits = if own {
                         Some("the lock is the call's own: who waits for it is a goroutine that the call started")
                     } else {
+                        let taken = locks.get(lock).map_or("", |l| l.field);
                         is_short_of(case, id, f, unit, node)
+                            .or_else(|| handed_to_owner(case, node, taken))
+                            .or_else(|| is_kept_for_all(case, f, unit, node))
                     };
+                    let fits = fits.or_else(|| gives_up_itself(case, f, node));
                     if let (true, Some(why)) = (surely, fits) {
                         found.level = Level::Hint;
                         found.why = Some(why.into());
@@ -125,6 +129,74 @@ fn is_short_of<'a>(
     }
 }
 
+/// Why a send under a lock may be short: a loop of this package receives from channels in fields of that
+/// name, again and again, and does not want the lock.
+fn handed_to_owner<'a>(case: &Case<'a>, node: Node<'a, 'a>, lock: &str) -> Option<&'static str> {
+    let Node::Stmt(Stmt { kind: StmtKind::Send(channel, _), .. }) = node else { return None };
+    let (_, name) = channel.selector()?;
+    let (mut received, mut wanted) = (false, false);
+    for (id, g) in case.funcs() {
+        // Most functions do not name it.
+        if !case.file(g).at(g.decl.span).contains(name) {
+            continue;
+        }
+        for u in &g.scope.units {
+            for (_, _, l) in loops_in(u.body) {
+                if receives(case, g, l, name) {
+                    received = true;
+                    wanted |= wants(case, id, lock);
+                }
+            }
+        }
+    }
+    (received && !wanted)
+        .then_some("a loop of this package receives it, again and again, and does not want the lock: it waits for one round of that loop")
+}
+
+/// Whether a loop without an end of its own receives from a field of this name.
+fn receives<'a>(case: &Case<'a>, g: &Function<'a>, l: &'a For<'a>, name: &str) -> bool {
+    let is = |e: &Expr<'a>| e.selector().is_some_and(|(_, n)| n == name);
+    if let ForHead::Range { over, .. } = &l.head {
+        return is(over);
+    }
+    if matches!(length(case.pkg, g, l), Length::Counted) {
+        return false;
+    }
+    let mut found = false;
+    each_node(&l.body, |node| {
+        if let Node::Expr(e) = node {
+            found |= e.unary("<-").is_some_and(is);
+        }
+    });
+    found
+}
+
+/// Why what is asked for under a lock may have to be: it is kept in a field that was looked at before, and
+/// whoever waits for the lock wants it too.
+fn is_kept_for_all<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
+    let Node::Expr(wait) = node else { return None };
+    wait.call()?;
+    let u = f.scope.units.get(unit)?;
+    let (mut given, mut kept): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let field = |e: &Expr<'a>| e.selector().map(|(_, name)| name);
+    each_node(u.body, |node| {
+        let Node::Stmt(s) = node else { return };
+        match &s.kind {
+            StmtKind::If(i) if s.span.end <= wait.span.start => {
+                let tested = case.file(f).at(i.cond.span);
+                if let Some(StmtKind::Return(list)) = i.then.stmts.last().map(|s| &s.kind) {
+                    given.extend(list.iter().filter_map(field).filter(|name| tested.contains(name)));
+                }
+            }
+            StmtKind::Assign("=", l, _) if s.span.start > wait.span.end => kept.extend(l.iter().filter_map(field)),
+            _ => {}
+        }
+    });
+    given.iter().any(|name| kept.contains(name)).then_some(
+        "what it gives is kept in the field that is looked at before: whoever waits for the lock wants it too",
+    )
+}
+
 /// Why a select under a lock may be meant: it gives up after a second or so, or waits for nothing but an end.
 fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommCase<'a>]) -> Option<&'static str> {
     let comms = || cases.iter().filter_map(|c| c.comm.as_ref());
@@ -139,9 +211,18 @@ fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommC
         StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| ends_something(last_name(c))),
         _ => false,
     };
-    comms().all(ends).then_some(
-        "all that it waits for is that something ends: the lock is held as long on purpose, so that there is one at a time",
-    )
+    if comms().all(ends) {
+        return Some(
+            "all that it waits for is that something ends: the lock is held as long on purpose, so that there is one at a time",
+        );
+    }
+    let context = |c: &Stmt<'a>| match &c.kind {
+        StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
+        _ => false,
+    };
+    comms()
+        .any(context)
+        .then_some("the end of a context leads out of it: who waits for the lock waits no longer than that")
 }
 
 /// `<-time.After(500 * time.Millisecond)`, `<-time.After(time.Second)`: not longer than some seconds.
@@ -465,6 +546,16 @@ fn outside_within(case: &Case<'_>, id: FnId) -> Option<String> {
     let mut waits = case.sites(id).iter().filter(|s| s.unit == 0 && s.how == How::Plain);
     let site = waits.find(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args))?;
     (!unlocks).then(|| case.text(g, site.call.fun.span))
+}
+
+/// Why a function of this package that is called under a lock waits not long: it sets a timeout itself.
+fn gives_up_itself<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
+    let Node::Expr(e) = node else { return None };
+    let Callee::Local(id) = case.pkg.callee(f, &e.call()?.fun) else { return None };
+    let g = case.pkg.funcs.get(id)?;
+    let text = case.file(g).at(g.decl.span);
+    let timed = text.contains("context.WithTimeout(") || text.contains("http.Client{") && text.contains("Timeout:");
+    timed.then_some("what it calls sets a timeout: it is waited for no longer than that")
 }
 
 /// Methods of clients of other modules that take a context: whoever they ask is elsewhere.

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::held::{defers_unlock, lets_go, literal_unlocks, locks_of, unlocks};
+use crate::meaning::held::{defers_unlock, lets_go, literal_unlocks, locks_of, some_lets_go, unlocks};
 use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
@@ -58,6 +58,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !follow.unlocked && unlocked_elsewhere(case, f, lock) {
         return;
     }
+    // `return size, &c.lock`: whoever is given the lock gives it back.
+    if is_given_away(case, f, u.body, lock.key) {
+        return;
+    }
     // Hand over hand: what is locked gets another name, and is unlocked by that.
     if !follow.unlocked && gets_another_name(f, u.body, lock.key) {
         return;
@@ -67,6 +71,11 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     let lower = f.decl.name.name.to_lowercase();
     let for_caller = ["lock", "rlock", "acquire", "begin"].iter().any(|w| lower.starts_with(w));
     if !follow.unlocked && for_caller && (lower.ends_with("lock") || u.body.stmts.len() < 2) {
+        return;
+    }
+    // `acquireSendLock` gives the lock back where it fails, and `releaseSendLock` does for who called it.
+    let named = ["lock", "acquire"].iter().any(|w| lower.contains(w)) && !lower.contains("unlock");
+    if follow.unlocked && named && some_lets_go(case, lock.field) {
         return;
     }
     let mut exits = follow.exits;
@@ -82,6 +91,20 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     for (_, _, exit) in exits.iter().filter(|(a, ..)| *a == at).take(3) {
         found.related.push((f.file, *exit, "held where this path ends".into()));
     }
+}
+
+/// Whether the lock's address is returned or put into a variable.
+fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
+    let mut given = false;
+    let is = |e: &Expr<'a>| e.unary("&").is_some_and(|x| case.file(f).at(x.span) == key);
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign("=", _, list) | StmtKind::Define(_, list) | StmtKind::Return(list) = &s.kind
+        {
+            given |= list.iter().any(is);
+        }
+    });
+    given
 }
 
 /// Whether the variable whose lock it is is given to another variable.
@@ -102,7 +125,7 @@ fn gets_another_name<'a>(f: &Function<'a>, body: &'a Block<'a>, key: &str) -> bo
 fn unlocked_elsewhere<'a>(case: &Case<'a>, f: &Function<'a>, lock: &LockCall<'a>) -> bool {
     let in_literal = f.scope.units.len() > 1 && case.file(f).at(f.decl.span).contains(&format!("{}.Unlock", lock.key))
         || case.file(f).at(f.decl.span).contains(&format!("{}.RUnlock", lock.key));
-    in_literal || (0..case.pkg.funcs.len()).any(|g| lets_go(case, g, lock.field))
+    in_literal || some_lets_go(case, lock.field)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -186,5 +209,51 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
 
     fn is_final(&self, call: &'a Expr<'a>) -> bool {
         final_call(self.case.pkg, self.f, call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::project::FileKind;
+    use crate::syntax::calls::Calls;
+    use crate::syntax::visit::work;
+    use crate::syntax::{GoParser, Package, ParsedFile};
+
+    /// Nodes that the rule walks in a package of `n` functions that take a lock which nobody here gives back,
+    /// and `n` that call one another under a lock.
+    fn nodes_walked(n: usize) -> u64 {
+        let mut text = "package p\nimport \"sync\"\n".to_owned();
+        for i in 0..n {
+            write!(
+                text,
+                "type t{i} struct {{ mu{i}, other sync.Mutex }}\n\
+                 func (t *t{i}) open() {{ t.mu{i}.Lock(); use(t) }}\n\
+                 func (t *t{i}) work() error {{ t.other.Lock(); if err := call{i}(t); err != nil {{ return err }}; \
+                 t.other.Unlock(); return nil }}\n\
+                 func call{i}(t *t{i}) error {{ use(t); use(t.mu{i}); return nil }}\n"
+            )
+            .unwrap();
+        }
+        let ast = GoParser::new().unwrap().parse(&text).unwrap();
+        let files = [ParsedFile { name: "p.go", kind: FileKind::Written, text: &text, ast }];
+        let pkg = Package::new("p", "p", None, &files);
+        let calls = Calls::new(&pkg);
+        let mut found = 0;
+        let nodes = work::of(|| {
+            let mut out = Out::new(Level::Critical);
+            LockNotReleased::check(&Case::new(&pkg, &calls), &mut out);
+            found = out.reports.len();
+        });
+        assert_eq!(found, 2 * n, "open never gives back, and work keeps it on one path");
+        nodes
+    }
+
+    #[test]
+    fn work_grows_with_the_package_and_not_with_its_square() {
+        let (small, large) = (nodes_walked(50), nodes_walked(200));
+        assert!(small > 0 && large <= 5 * small, "{small} nodes of 50, {large} of 200");
     }
 }

@@ -162,7 +162,9 @@ fn is_configured<'a>(case: &Case<'a>, id: FnId, key: &Expr<'a>, steps: u32) -> b
             .all(|e| e.call.call().and_then(|c| c.args.get(n)).is_some_and(|a| is_configured(case, e.caller, a, steps)))
 }
 
-/// Whether names say that keys come without end.
+/// Whether names say that keys come without end: that of the key, and that of the map or of what has it. One
+/// alone says little: there are as many caches of what a configuration has, and as many IDs of what is set up
+/// once.
 fn is_of_many(key: &str, map: &str, owner: &str) -> bool {
     const KEYS: &[&str] =
         &["id", "user", "session", "token", "addr", "ip", "req", "url", "uri", "path", "order", "trace", "query"];
@@ -191,7 +193,7 @@ fn is_of_many(key: &str, map: &str, owner: &str) -> bool {
     let key = words(key);
     let named = [map, owner].map(str::to_lowercase);
     key.iter().any(|w| KEYS.contains(&w.trim_end_matches('s')) || KEYS.contains(&w.as_str()))
-        || MAPS.iter().any(|m| named.iter().any(|n| n.contains(m)))
+        && MAPS.iter().any(|m| named.iter().any(|n| n.contains(m)))
 }
 
 /// Whether something takes entries out of a `sync.Map`.

@@ -164,7 +164,12 @@ fn say<'a>(
         found.why =
             Some("a function in a field is asked for it: whether it gives the same, and how much, is not known".into());
     }
-    if is_for_operators(&entry_name) || is_for_operators(&who) {
+    let rpc = case.calls.hot.get(&entry) == Some(&Heat::Rpc);
+    if is_for_operators(&entry_name)
+        || is_for_operators(&who)
+        || is_file_for_operators(case.file(f).name)
+        || rpc && ["Status", "Info", "Config", "Version"].iter().any(|w| entry_name.ends_with(w))
+    {
         found.level = Level::Hint;
         found.why = Some("its name says that it is asked for by who runs the service, now and then".into());
     }
@@ -184,6 +189,11 @@ pub(super) fn is_for_operators(name: &str) -> bool {
         "diagnos", "dump", "collect", "reload",
     ];
     WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
+}
+
+/// Whether a file is of what whoever runs the service asks for: it, or a folder around it, is named so.
+pub(super) fn is_file_for_operators(file: &str) -> bool {
+    file.split(['/', '_', '.']).any(|part| matches!(part, "admin" | "private" | "debug" | "dashboard"))
 }
 
 /// Whether what is built goes into an answer: it is handed to what writes one, or is put under a constant key

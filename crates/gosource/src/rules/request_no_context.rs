@@ -1,8 +1,12 @@
 //! A request that nothing can end. The page: `docs/rules/request-no-context.md`.
 
+use super::client_no_timeout::Holder;
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::Callee;
+use crate::meaning::channels::last_name;
+use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::calls::Site;
+use crate::syntax::{Callee, FnId, Function};
 
 /// The rule.
 pub(super) struct RequestNoContext;
@@ -38,8 +42,39 @@ impl Rule for RequestNoContext {
                 )
             });
             if !timed && sent {
-                out.found(id, site.expr.span, "this request is sent without a context and by a client without a timeout: nothing ends it if no answer comes");
+                let found = out.found(id, site.expr.span, "this request is sent without a context and by a client without a timeout: nothing ends it if no answer comes");
+                if !senders(case, id).any(|x| is_shown(case, f, x)) {
+                    found.level = Level::Hint;
+                    found.why =
+                        Some("the client is made elsewhere, and may have a timeout: this package does not tell".into());
+                }
             }
         }
     }
+}
+
+/// What sends requests in a function: the receivers of `Do` and `RoundTrip`.
+fn senders<'a>(case: &Case<'a>, id: FnId) -> impl Iterator<Item = &'a Expr<'a>> {
+    let sends = |s: &&Site<'a>| {
+        matches!(s.callee, Callee::Method("net/http", "Client" | "Transport" | "RoundTripper", "Do" | "RoundTrip"))
+    };
+    case.sites(id).iter().filter(sends).filter_map(|s| s.call.fun.selector().map(|(x, _)| x))
+}
+
+/// Whether the package shows how a client is made: it is the default one, a literal, or a variable or a field
+/// that is given one in this package.
+fn is_shown<'a>(case: &Case<'a>, f: &Function<'a>, client: &Expr<'a>) -> bool {
+    if client.selector().is_some_and(|(p, n)| n.starts_with("Default") && case.pkg.package_named(f, p).is_some()) {
+        return true;
+    }
+    let name = last_name(client);
+    let is = |e: &Expr<'a>| matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", .. }), _));
+    let made = super::client_no_timeout::composites(case, &is);
+    made.iter().any(|(_, _, holder)| match holder {
+        Holder::Local(g, var) => {
+            case.pkg.funcs.get(*g).and_then(|g| g.scope.vars.get(*var)).is_some_and(|v| v.name == name)
+        }
+        Holder::Named(of) => *of == name,
+        Holder::Somebody | Holder::Nobody => false,
+    }) || is(client.unary("&").unwrap_or(client))
 }

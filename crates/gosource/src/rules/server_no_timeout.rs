@@ -1,9 +1,10 @@
 //! An HTTP server without timeouts. The page: `docs/rules/server-no-timeout.md`.
 
-use super::client_no_timeout::At;
+use super::client_no_timeout::{At, Holder};
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::calls::How;
 use crate::syntax::{Callee, FnId, Role};
 
 /// The rule.
@@ -62,12 +63,34 @@ impl Rule for ServerNoTimeout {
             {
                 continue;
             }
-            match at {
+            let passing = is_for_this_call(case, holder);
+            let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
             };
+            if passing {
+                found.level = Level::Hint;
+                found.why = Some("it serves beside the function that makes it, and ends with that".into());
+            }
         }
     }
+}
+
+/// Whether a server serves in a goroutine, and the function that makes it defers its end.
+fn is_for_this_call(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id).filter(|f| f.decl.name.name != "main") else { return false };
+    let done = |how: How, names: &[&str]| {
+        case.sites(id).iter().any(|s| {
+            s.how == how
+                && s.unit == 0
+                && s.call
+                    .fun
+                    .selector()
+                    .is_some_and(|(x, name)| f.scope.var(x) == Some(var) && names.iter().any(|n| name.starts_with(n)))
+        })
+    };
+    done(How::Defer, &["Close", "Shutdown"]) && done(How::Go, &["Serve", "ListenAndServe"])
 }
 
 /// Whether a goroutine serves the default handler, to which the package adds nothing.

@@ -3,10 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{has_lock, is_of_the_process, is_short_lived_type};
-use crate::meaning::loops::each_node;
+use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::places::{Long, long};
 use crate::syntax::Function;
-use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -62,6 +62,17 @@ impl Rule for SlotsNotCleared {
                         if how.starts_with("all") || how.contains("first") || !of_process {
                             found.level = Level::Hint;
                         }
+                        if how.contains("taken out") && is_one_of_them(case, f, text, s.span) {
+                            found.level = Level::Hint;
+                            found.why = Some(
+                                "one is looked for and taken out: the slot holds the last, which is still in the slice, and one at most"
+                                    .into(),
+                            );
+                        }
+                        if matches!(case.pkg.underlying(&of), Type::Func(_)) {
+                            found.level = Level::Hint;
+                            found.why = Some("functions are small, unless they have bound something large".into());
+                        }
                         if of_process && is_moved(case, f, text) {
                             found.level = Level::Hint;
                             found.why = Some(
@@ -112,6 +123,24 @@ fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
         Type::Name { path: "", name, .. } => matches!(name, "any" | "error"),
         _ => false,
     }
+}
+
+/// Whether a cut stands in a round over the slice itself that ends with it: `if s[i] == x { s = append(...);
+/// break }`.
+fn is_one_of_them<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
+    let over = |l: &For<'a>| match &l.head {
+        ForHead::Range { over, .. } => case.file(f).at(over.span) == text,
+        _ => false,
+    };
+    let mut ends = false;
+    for (_, _, l) in f.scope.units.iter().flat_map(|u| loops_in(u.body)).filter(|(_, _, l)| over(l)) {
+        each_node(&l.body, |node| {
+            let Node::Stmt(Stmt { kind: StmtKind::If(i), .. }) = node else { return };
+            ends |= i.then.stmts.iter().any(|s| s.span == cut)
+                && i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
+        });
+    }
+    ends
 }
 
 /// Whether the function appends to the slice at its first level after a cut.

@@ -2,6 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{CommCase, Expr, Stmt, StmtKind};
 use crate::syntax::visit::Node;
@@ -60,11 +61,20 @@ fn select<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, cases: &'a [CommCa
     let old = case.pkg.go_minor.is_none_or(|m| m < 23);
     let text = case.text(f, at.span);
     if old {
-        out.found(
+        let found = out.found(
             id,
             at.span,
             format!("`{text}` makes a timer in each round that lives until it expires, also when `{what}` came first"),
         );
+        // `case <-s.closeCh:` that falls through to a look at what is to end: it comes once.
+        let ends = |s: &Stmt<'a>| match &s.kind {
+            StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| ends_something(last_name(c))),
+            _ => false,
+        };
+        if cases.iter().filter(turns).all(|c| c.comm.as_ref().is_some_and(ends)) {
+            found.level = Level::Hint;
+            found.why = Some("the other case is told that something ends: as a rule that comes once".into());
+        }
     } else {
         let found = out.found(
             id,
