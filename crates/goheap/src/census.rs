@@ -6,12 +6,11 @@ use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::collections::arrays::{Arrays, From, unknown_elements};
+use crate::collections::arrays::{Arrays, From, Sequence, unknown_elements};
 use crate::collections::channels::FoundChan;
 use crate::collections::maps::FoundMap;
 use crate::copies::retained;
 use crate::heap::Heap;
-use crate::ways::Ways;
 
 /// Of each of both orders so many are kept before those of one owner and type are put together.
 const LARGEST: usize = 2000;
@@ -68,90 +67,104 @@ pub struct Counted {
 }
 
 /// A collection, before its owner is asked for.
-struct Found {
+pub(crate) struct Found {
     kind: CollectionKind,
     type_name: String,
     elements: u64,
     capacity: u64,
     bytes: u64,
-    object: ObjectId,
+    pub(crate) object: ObjectId,
     header: Addr,
     at: Addr,
 }
 
 /// The largest of the heap.
-pub(crate) fn census(
+pub(crate) fn largest(
     heap: &Heap<'_>,
     types: &mut TypeReader<'_>,
     maps: &[FoundMap],
     channels: &[FoundChan],
     arrays: &Arrays,
-    ways: &Ways<'_, '_>,
-) -> Vec<Counted> {
+) -> Vec<Found> {
     let layout = heap.graph.layout();
-    let mut all: Vec<Found> = Vec::new();
     // What a map or channel is made of is none of its own.
     let mut parts: FxHashSet<ObjectId> = FxHashSet::default();
     for m in maps {
         parts.extend(m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)));
-        all.push(Found {
+    }
+    parts.extend(channels.iter().flat_map(|c| c.buffer.into_iter().chain([c.object])));
+    let of_channel = |c: &FoundChan| c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object);
+    // Bytes and elements of each first: there are hundreds of thousands, and the rest is asked of few.
+    let of_maps = maps.iter().map(|m| (m.bytes, m.arrays.elements, Counting::Map(m)));
+    let of_channels = channels.iter().map(|c| (of_channel(c), c.header.len, Counting::Chan(c)));
+    let of_arrays = arrays.all.iter().filter(|a| !parts.contains(&a.object)).filter_map(|a| {
+        let longest = a.longest.as_ref()?;
+        Some((layout.bytes(a.object), longest.len, Counting::Array(a.object, longest)))
+    });
+    let mut all: Vec<(u64, u64, Counting<'_>)> = of_maps.chain(of_channels).chain(of_arrays).collect();
+    all.sort_by_key(|(bytes, elements, _)| std::cmp::Reverse((*bytes, *elements)));
+    let mut rest = all.split_off(all.len().min(LARGEST));
+    rest.sort_by_key(|(bytes, elements, _)| std::cmp::Reverse((*elements, *bytes)));
+    rest.truncate(LARGEST);
+    all.append(&mut rest);
+    drop(rest);
+    all.into_iter().map(|(bytes, elements, of)| found(heap, types, of, bytes, elements)).collect()
+}
+
+/// What is counted.
+enum Counting<'a> {
+    Map(&'a FoundMap),
+    Chan(&'a FoundChan),
+    Array(ObjectId, &'a Sequence),
+}
+
+/// One of so many bytes and elements.
+fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, of: Counting<'_>, bytes: u64, elements: u64) -> Found {
+    let address = |object: ObjectId| Addr(heap.graph.layout().address(object).unwrap_or(0));
+    match of {
+        Counting::Map(m) => Found {
             kind: CollectionKind::Map,
             type_name: m.type_name(),
-            elements: m.arrays.elements,
+            elements,
             capacity: m.arrays.slots,
-            bytes: m.bytes,
+            bytes,
             object: m.object,
             header: m.at,
             at: m.at,
-        });
-    }
-    for c in channels {
-        parts.extend(c.buffer);
-        all.push(Found {
+        },
+        Counting::Chan(c) => Found {
             kind: CollectionKind::Chan,
             type_name: format!("chan {}", c.elem_name),
-            elements: c.header.len,
+            elements,
             capacity: c.header.cap,
-            bytes: c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object),
+            bytes,
             object: c.object,
             header: c.at,
             at: c.at,
-        });
+        },
+        Counting::Array(object, s) => {
+            let (kind, type_name) = match s.elem.and_then(|e| types.get(e)) {
+                Some(elem) => (CollectionKind::Slice, format!("[]{}", elem.name)),
+                None if s.is_string => (CollectionKind::String, "string".to_owned()),
+                None => (CollectionKind::Slice, unknown_elements(s.elem_bytes)),
+            };
+            let header = match s.from {
+                From::Variable(at) => at,
+                From::Object(object, offset) => address(object).plus(offset),
+            };
+            let capacity = if s.is_string { s.len } else { s.cap };
+            let at = address(object).plus(heap.header_of(object));
+            Found { kind, type_name, elements, capacity, bytes, object, header, at }
+        }
     }
-    parts.extend(channels.iter().map(|c| c.object));
-    for a in arrays.all.iter().filter(|a| !parts.contains(&a.object)) {
-        let Some(s) = a.longest else { continue };
-        let (kind, type_name) = match s.elem.and_then(|e| types.get(e)) {
-            Some(elem) => (CollectionKind::Slice, format!("[]{}", elem.name)),
-            None if s.is_string => (CollectionKind::String, "string".to_owned()),
-            None => (CollectionKind::Slice, unknown_elements(s.elem_bytes)),
-        };
-        let header = match s.from {
-            From::Variable(at) => at,
-            From::Object(object, offset) => Addr(layout.address(object).unwrap_or(0)).plus(offset),
-        };
-        all.push(Found {
-            kind,
-            type_name,
-            elements: s.len,
-            capacity: if s.is_string { s.len } else { s.cap },
-            bytes: layout.bytes(a.object),
-            object: a.object,
-            header,
-            at: Addr(layout.address(a.object).unwrap_or(0)).plus(heap.header_of(a.object)),
-        });
-    }
-    let mut kept: Vec<Found> = Vec::new();
-    all.sort_by_key(|f| std::cmp::Reverse((f.bytes, f.elements)));
-    let rest = all.split_off(all.len().min(LARGEST));
-    kept.extend(all);
-    let mut rest = rest;
-    rest.sort_by_key(|f| std::cmp::Reverse((f.elements, f.bytes)));
-    rest.truncate(LARGEST);
-    kept.extend(rest);
+}
+
+/// Those of one owner and type put together; `ways` are those to each.
+pub(crate) fn census(heap: &Heap<'_>, found: Vec<Found>, ways: &mut impl Iterator<Item = Vec<String>>) -> Vec<Counted> {
+    let layout = heap.graph.layout();
     let mut merged: FxHashMap<(CollectionKind, String, String), Counted> = FxHashMap::default();
-    let objects: Vec<ObjectId> = kept.iter().map(|f| f.object).collect();
-    for (f, way) in kept.into_iter().zip(ways.to_many(&objects)) {
+    for f in found {
+        let way = ways.next().unwrap_or_default();
         let owner = way.join(" ");
         let alone = retained(heap, f.object).max(layout.bytes(f.object));
         let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {

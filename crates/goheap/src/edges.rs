@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use lastgasp_goruntime::layout::Sudog;
 use lastgasp_goruntime::{Gap, HeapObjects, Near, PointerMap, PointerReader, PointerVisitor, Runtime};
-use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
+use lastgasp_heapgraph::{Bits, EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::collections::arrays::LEAST;
 use crate::side_by_side::side_by_side;
 use crate::types::{Interfaces, Seeds};
 use crate::watched::{Pointed, Watched};
@@ -29,6 +30,8 @@ pub(crate) struct Edges {
     pub(crate) sudogs: Vec<ObjectId>,
     /// Bytes of objects with pointers that could not be read: they point nowhere.
     pub(crate) unread: u64,
+    /// The runtime's spans of which an object points to one that is large enough to be looked at as an array.
+    pub(crate) to_arrays: Bits,
 }
 
 /// Where the `g` of live goroutines stand, by the start of their object: the goroutine's number.
@@ -79,7 +82,8 @@ impl Edges {
                 is_garbage: false,
                 last: None,
                 interfaces,
-                own: Own::default(),
+                span: 0,
+                own: Own { to_arrays: Bits::new(objects.spans().len()), ..Own::default() },
             };
             reader.read(range, &mut visitor);
             let mut gaps = Vec::new();
@@ -91,6 +95,7 @@ impl Edges {
         let (first, second) = (0..middle, middle..objects.spans().len());
         let (first, second) = side_by_side(|| work(first), || work(second.clone()));
         let (mut parts, mut all) = (Vec::new(), Own::default());
+        let mut to_arrays = Bits::new(objects.spans().len());
         for (part, own, said) in [first, second] {
             parts.push(part);
             all.seeds.append(own.seeds);
@@ -98,10 +103,11 @@ impl Edges {
             all.pointed.append(own.pointed);
             all.sudogs.extend(own.sudogs);
             all.unread = all.unread.saturating_add(own.unread);
+            to_arrays.unite(&own.to_arrays);
             gaps.extend(said.into_iter().filter(|g| !g.what.is_empty()));
         }
-        let Own { seeds, of_goroutines, pointed, sudogs, unread } = all;
-        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs, unread }
+        let Own { seeds, of_goroutines, pointed, sudogs, unread, .. } = all;
+        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs, unread, to_arrays }
     }
 }
 
@@ -127,6 +133,7 @@ struct Own {
     pointed: Pointed<(ObjectId, u64)>,
     sudogs: Vec<ObjectId>,
     unread: u64,
+    to_arrays: Bits,
 }
 
 /// Slots are larger than a `sudog` by less than that.
@@ -152,6 +159,8 @@ struct Visitor<'a> {
     is_garbage: bool,
     /// Offset of the pointer before.
     last: Option<u64>,
+    /// Index of the span that is read.
+    span: usize,
     interfaces: Interfaces<'a>,
     own: Own,
 }
@@ -164,10 +173,19 @@ impl Visitor<'_> {
     fn is_of_its_wait(&self, offset: u64) -> bool {
         offset == self.sudog.elem || offset == self.sudog.c
     }
+
+    /// Notes whether the span that is read leads to an array: most lead to none, and whoever looks for arrays
+    /// need not read them again.
+    fn leads_to(&mut self, target: Option<ObjectId>) {
+        if target.is_some_and(|target| self.layout.bytes(target) >= LEAST) {
+            self.own.to_arrays.insert(self.span);
+        }
+    }
 }
 
 impl PointerVisitor for Visitor<'_> {
     fn object(&mut self, span: usize, slot: u32, _: u32) {
+        self.span = span;
         let place = self.places.get(span).copied().flatten();
         self.id = place.and_then(|place| self.layout.slot(place, slot));
         let start = self.objects.spans().get(span).map(|s| s.start.plus(s.elem_size * u64::from(slot)));
@@ -187,7 +205,10 @@ impl PointerVisitor for Visitor<'_> {
 
     fn pointer(&mut self, _: u32, offset: u64, to: Addr) {
         match (self.of, self.id) {
-            (Some(goid), _) => self.own.of_goroutines.push((goid, to)),
+            (Some(goid), _) => {
+                self.own.of_goroutines.push((goid, to));
+                self.leads_to(self.layout.object_at(to.0));
+            }
             (None, Some(id)) => {
                 // No program of Go has a pointer to a `g`, and of the runtime's own only these at that place,
                 // their first.
@@ -196,9 +217,12 @@ impl PointerVisitor for Visitor<'_> {
                     self.own.sudogs.push(id);
                 }
                 if self.is_sudog && self.is_of_its_wait(offset) {
+                    self.leads_to(self.layout.object_at(to.0));
                     return;
                 }
-                if self.writer.pointer(to.0).is_some_and(|target| self.watched.has(target)) {
+                let target = self.writer.pointer(to.0);
+                self.leads_to(target);
+                if target.is_some_and(|target| self.watched.has(target)) {
                     self.own.pointed.add((id, offset), to);
                 }
             }

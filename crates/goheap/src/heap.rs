@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::{CodeTypes, Makers};
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
+use lastgasp_heapgraph::{Bits, Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
@@ -61,6 +61,8 @@ pub struct Heap<'a> {
     /// What was noted of what goroutines wait for.
     pub(crate) awaited: Noted,
     pub(crate) samples: Samples,
+    /// The runtime's spans that lead to arrays, as they were read first.
+    pub(crate) to_arrays: Bits,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
@@ -131,7 +133,7 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        let Edges { mut layout, mut parts, seeds, pointed, sudogs, .. } = edges;
+        let Edges { mut layout, mut parts, seeds, pointed, sudogs, to_arrays, .. } = edges;
         let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let mut code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
@@ -185,6 +187,7 @@ impl<'a> Heap<'a> {
                     types,
                     awaited: Noted { pointed, sudogs, roots },
                     samples,
+                    to_arrays,
                     on_stacks,
                     taken: all,
                     makers,

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::collections::ReadBudget;
 use lastgasp_goruntime::{Gap, TypeReader};
+use lastgasp_heapgraph::ObjectId;
 
-use crate::census::{Counted, census};
+use crate::census::{self, Counted, largest};
 use crate::collections::arrays::Arrays;
 use crate::collections::channels::{FoundChan, channels};
 use crate::collections::map_types::MapTypes;
@@ -15,7 +16,7 @@ use crate::copies::sites::Sites;
 use crate::copies::{Copies, copies};
 use crate::heap::Heap;
 use crate::phases::Phases;
-use crate::waste::{Waste, waste};
+use crate::waste::{self, Waste};
 use crate::ways::Ways;
 
 /// Slots or elements of the smallest map that is looked at: smaller ones cost more to look at than there is
@@ -105,15 +106,44 @@ impl Heap<'_> {
     }
 }
 
-impl Seen<'_> {
+impl<'h> Seen<'h> {
     /// What is said of them.
     #[must_use]
     pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+        let chosen = self.chosen();
+        phases.end("census and waste");
+        chosen.survey(ways, phases)
+    }
+
+    /// Those that are told: the largest, and waste.
+    #[must_use]
+    pub fn chosen(self) -> Chosen<'h> {
         let mut types = TypeReader::new(self.heap.runtime, self.heap.memory);
-        let census = census(self.heap, &mut types, &self.maps, &self.channels, &self.arrays, ways);
-        phases.end("census");
-        let waste = waste(self.heap, &mut types, &self.maps, &self.arrays, ways);
-        phases.end("waste");
+        let largest = largest(self.heap, &mut types, &self.maps, &self.channels, &self.arrays);
+        let wasted = waste::found(self.heap, &mut types, &self.maps, &self.arrays);
+        Chosen { heap: self.heap, largest, wasted, copies: self.copies }
+    }
+}
+
+/// Collections that are told, without their owners.
+pub struct Chosen<'h> {
+    heap: &'h Heap<'h>,
+    largest: Vec<census::Found>,
+    wasted: waste::Found,
+    copies: Vec<Copies>,
+}
+
+impl Chosen<'_> {
+    /// What is said of them, with the owners of all of them at once: whoever looks for the holder of a leaf
+    /// looks at every pointer.
+    #[must_use]
+    pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+        let objects: Vec<ObjectId> =
+            self.largest.iter().map(|found| found.object).chain(self.wasted.objects()).collect();
+        let mut ways = ways.to_many(&objects).into_iter();
+        let census = census::census(self.heap, self.largest, &mut ways);
+        let waste = waste::waste(self.wasted, &mut ways);
+        phases.end("owners of collections");
         Survey { census, copies: self.copies, waste }
     }
 }

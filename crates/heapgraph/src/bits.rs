@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Bytes of a page of memory.
+const PAGE: usize = 4096;
+
 /// A set of numbers below a bound, one bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bits {
@@ -11,7 +14,10 @@ pub struct Bits {
 impl Bits {
     /// The empty set, with room for numbers below `bound`.
     pub fn new(bound: usize) -> Self {
-        Self { words: vec![0; bound.div_ceil(64)] }
+        let mut words = vec![0; bound.div_ceil(64)];
+        // Written to, page by page: of who reads a page first that nobody wrote to the kernel makes it twice.
+        words.iter_mut().step_by(PAGE / 8).for_each(|word| *word = std::hint::black_box(0));
+        Self { words }
     }
 
     /// Whether `at` is in the set; what lies beyond its bound is not.
@@ -26,6 +32,13 @@ impl Bits {
         let new = *word & bit == 0;
         *word |= bit;
         new
+    }
+
+    /// Takes `at` out.
+    pub(crate) fn remove(&mut self, at: usize) {
+        if let Some(word) = self.words.get_mut(at / 64) {
+            *word &= !(1 << (at % 64));
+        }
     }
 
     /// How many numbers are in the set.
@@ -52,7 +65,7 @@ impl Bits {
     }
 
     /// Takes in all that are in another set of the same bound.
-    pub(crate) fn unite(&mut self, other: &Self) {
+    pub fn unite(&mut self, other: &Self) {
         self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
     }
 

@@ -120,7 +120,7 @@ pub(crate) struct Arrays {
 }
 
 impl Arrays {
-    /// Looks at every pointer of the heap and of package variables.
+    /// Looks at every pointer of package variables, and of the heap's spans that lead to arrays.
     pub(crate) fn read(heap: &Heap<'_>, types: &mut TypeReader<'_>, gaps: &mut Vec<Gap>) -> Self {
         let mut out = Self::default();
         let places = heap.objects.spans().iter().map(|s| heap.graph.layout().span_at(s.start.0)).collect();
@@ -135,7 +135,8 @@ impl Arrays {
             large: heap.graph.layout().spans().map(|(s, _)| s.slot_bytes >= LEAST).collect(),
         };
         let mut reader = PointerReader::new(heap.runtime, heap.memory, &heap.objects);
-        reader.read_all(&mut visitor);
+        // Where no pointer led to an array none is looked for.
+        reader.read_those(0..heap.objects.spans().len(), |span| heap.to_arrays.contains(span), &mut visitor);
         reader.finish(gaps);
         let mut of_variables = Vec::new();
         variable_pointers(heap.runtime, heap.memory, &mut Vec::new(), |_, at, to| of_variables.push((at, to)));

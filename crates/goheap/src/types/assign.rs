@@ -95,7 +95,12 @@ pub(crate) struct Assigner<'a> {
     pub(super) variables: FxHashMap<Addr, String>,
     /// Types of whole package variables, by where they stand, from debug information.
     pub(super) declared: FxHashMap<Addr, Addr>,
+    /// What an address leads to that was looked up before it is asked for.
+    placed: (Addr, Place),
 }
+
+/// What an address leads to: the object, its span's place in the layout, and the bytes from its slot's start.
+pub(super) type Place = Option<(ObjectId, usize, u64)>;
 
 impl<'a> Assigner<'a> {
     pub(crate) fn new(
@@ -132,7 +137,25 @@ impl<'a> Assigner<'a> {
             by_word: Trust::Pointer,
             variables: FxHashMap::default(),
             declared: FxHashMap::default(),
+            placed: (Addr(0), None),
         }
+    }
+
+    /// Looks up what an address leads to, and glances at what is known of that: whoever looks at many before
+    /// the first is asked for waits for all of them together.
+    pub(super) fn look_up(&self, at: Addr) -> Place {
+        let place = self.layout.place_of(at.0);
+        std::hint::black_box(place.map(|(object, ..)| self.of.get(object.0)));
+        place
+    }
+
+    /// Says what an address leads to, which is asked next.
+    pub(super) fn looked_up(&mut self, at: Addr, place: Place) {
+        self.placed = (at, place);
+    }
+
+    fn leads_to(&self, at: Addr) -> Place {
+        if self.placed.0 == at { self.placed.1 } else { self.layout.place_of(at.0) }
     }
 
     /// The number of the kind of an object, and how it is believed.
@@ -142,7 +165,7 @@ impl<'a> Assigner<'a> {
 
     /// Says what stands at an address; whether it is believed.
     pub(crate) fn offer(&mut self, at: Addr, kind: Kind, trust: Trust, extent: Extent) -> bool {
-        let Some((object, index, offset)) = self.layout.place_of(at.0) else { return false };
+        let Some((object, index, offset)) = self.leads_to(at) else { return false };
         let Some(class) = self.slots.class(index) else { return false };
         // What points into the middle of something says nothing of the whole.
         if offset != class.header {

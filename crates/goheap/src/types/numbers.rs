@@ -8,6 +8,8 @@ use super::assign::Trust;
 const SHORT_BITS: u32 = 13;
 /// And where it has four.
 const LONG_BITS: u32 = 28;
+/// Bytes of a page of memory.
+const PAGE: usize = 4096;
 
 /// By slot the number of a kind, and how it is believed. Entries have two bytes until a kind has a number
 /// that needs more: then all of them have four.
@@ -21,7 +23,11 @@ pub(super) enum Believed {
 impl Believed {
     /// Of so many slots nothing is known.
     pub(super) fn nothing(slots: usize) -> Self {
-        Self::Short(vec![0; slots])
+        let mut all = vec![0; slots];
+        // Written to, page by page: who reads a page first that nobody wrote to has the kernel do it twice, and
+        // wait for the other processors in between.
+        all.iter_mut().step_by(PAGE / 2).for_each(|entry| *entry = std::hint::black_box(0));
+        Self::Short(all)
     }
 
     /// Number and trust of a slot; 0 and none of what is no slot.

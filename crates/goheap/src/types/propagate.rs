@@ -8,7 +8,7 @@ use lastgasp_goruntime::{Near, PointerReader, PointerVisitor};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
-use super::assign::{Assigner, Trust};
+use super::assign::{Assigner, Place, Trust};
 use super::kinds::{Plan, Target};
 
 /// Largest slot of which all pointers are held against the kind before any is followed, in bytes.
@@ -83,6 +83,7 @@ impl Assigner<'_> {
 struct Found {
     offset: u64,
     to: Addr,
+    place: Place,
     before: Option<u64>,
     after: [Option<u64>; 2],
 }
@@ -141,6 +142,7 @@ impl<'a, 'b> Propagate<'a, 'b> {
         }
         for f in found {
             if let Some(target) = target(self.all, f) {
+                self.all.looked_up(f.to, f.place);
                 self.all.apply(target, f.to, f.before, f.after);
             }
         }
@@ -174,7 +176,10 @@ impl PointerVisitor for Propagate<'_, '_> {
             }
             // Pointers of a large object that does not wait come behind none.
             None if self.objects.is_empty() => {}
-            None => self.found.push(Found { offset, to, before, after }),
+            None => {
+                let place = self.all.look_up(to);
+                self.found.push(Found { offset, to, place, before, after });
+            }
         }
     }
 }

@@ -39,11 +39,16 @@ impl WasteKind {
 
 /// Waste one by one: kind, object, type, and count, bytes kept and bytes used.
 #[derive(Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     pub(super) all: Vec<(WasteKind, ObjectId, String, [u64; 3])>,
 }
 
 impl Found {
+    /// The objects, one for each of them.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.all.iter().map(|(_, object, ..)| *object)
+    }
+
     pub(super) fn add(&mut self, kind: WasteKind, object: ObjectId, type_name: String, numbers: [u64; 3]) {
         self.all.push((kind, object, type_name, numbers));
     }

@@ -7,15 +7,13 @@ mod found;
 mod maps;
 
 use lastgasp_goruntime::TypeReader;
-use lastgasp_heapgraph::ObjectId;
 use rustc_hash::FxHashMap;
 
 use crate::collections::arrays::Arrays;
 use crate::collections::maps::FoundMap;
 use crate::heap::Heap;
-use crate::ways::Ways;
 
-use found::Found;
+pub(crate) use found::Found;
 pub use found::WasteKind;
 
 /// Wasted bytes of one owner and type from which on they are told.
@@ -82,24 +80,22 @@ impl Sums {
     }
 }
 
-/// All of it, the most wasted bytes first.
-pub(crate) fn waste(
-    heap: &Heap<'_>,
-    types: &mut TypeReader<'_>,
-    maps: &[FoundMap],
-    arrays: &Arrays,
-    ways: &Ways<'_, '_>,
-) -> Vec<Waste> {
+/// All of it one by one, the most wasted bytes first.
+pub(crate) fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, maps: &[FoundMap], arrays: &Arrays) -> Found {
     let mut found = Found::default();
     arrays::add(heap, types, maps, arrays, &mut found);
     maps::add(maps, &mut found);
     boxes::add(heap, types, arrays, &mut found);
-    // Owners of all of them at once: whoever looks for the holder of a leaf looks at every pointer.
     found.all.sort_by_key(|(.., [_, kept, used])| std::cmp::Reverse(kept.saturating_sub(*used)));
     found.all.truncate(MAX_FOUND);
-    let objects: Vec<ObjectId> = found.all.iter().map(|(_, object, ..)| *object).collect();
+    found
+}
+
+/// What is of one owner and type put together, the most wasted bytes first; `ways` are those to each.
+pub(crate) fn waste(found: Found, ways: &mut impl Iterator<Item = Vec<String>>) -> Vec<Waste> {
     let mut sums = Sums::default();
-    for ((kind, _, type_name, numbers), way) in found.all.into_iter().zip(ways.to_many(&objects)) {
+    for (kind, _, type_name, numbers) in found.all {
+        let way = ways.next().unwrap_or_default();
         sums.add(kind, way.join(" "), type_name, numbers);
     }
     let mut all: Vec<Waste> = sums

@@ -126,10 +126,20 @@ impl<'a> PointerReader<'a> {
     /// Every pointer of the objects in some of the spans, given by their indices, in the order of their
     /// addresses.
     pub fn read(&mut self, spans: Range<usize>, visitor: &mut impl PointerVisitor) {
+        self.read_those(spans, |_| true, visitor);
+    }
+
+    /// The same of those of the spans whose index is `wanted`; of the others nothing is read.
+    pub fn read_those(
+        &mut self,
+        spans: Range<usize>,
+        wanted: impl Fn(usize) -> bool,
+        visitor: &mut impl PointerVisitor,
+    ) {
         let objects = self.objects;
         let mut batch: Vec<(usize, &ObjectSpan)> = Vec::new();
         let mut bytes = 0;
-        for (index, span) in objects.scanned(spans) {
+        for (index, span) in objects.scanned(spans).filter(|(index, _)| wanted(*index)) {
             let large = span.is_large() || span.bytes > WINDOW as u64;
             if large || bytes + span.bytes as usize > WINDOW {
                 self.read_batch(&batch, visitor);

@@ -52,7 +52,8 @@ impl Dominators {
             with_leaves.unite(&leaves);
         }
         let groups: Vec<u32> = groups.into_iter().map(AtomicU32::into_inner).collect();
-        self.add_retained(graph, &mut out, &groups, &with_leaves, &group_of);
+        let numbers = || (0..).zip(groups.iter().copied()).filter(|(_, group)| *group != NONE);
+        self.add_retained(graph, &mut out, numbers, &with_leaves, &group_of);
         out
     }
 
@@ -67,13 +68,13 @@ impl Dominators {
         members.sort_by_key(|(object, _)| *object);
         members.dedup_by_key(|(object, _)| *object);
         let mut out = vec![GroupTotals::default(); count];
-        let mut groups = vec![NONE; self.node.len()];
+        let mut numbers: Vec<(u32, u32)> = Vec::new();
         let (mut with_leaves, mut leaves) = (Bits::new(count), Bits::new(graph.layout().bound()));
         for (object, group) in &members {
             let own = Retained { bytes: graph.layout().bytes(ObjectId(*object)), objects: 1 };
             out[*group as usize].own.add(own);
             match graph.node_of(*object).and_then(|node| self.number.get(node as usize)) {
-                Some(number) => groups[*number as usize] = *group,
+                Some(number) => numbers.push((*number, *group)),
                 None => {
                     with_leaves.insert(*group as usize);
                     leaves.insert(*object as usize);
@@ -85,17 +86,18 @@ impl Dominators {
             let at = if is_one { members.binary_search_by_key(&object, |m| m.0).ok() } else { None };
             members.get(at?).map(|(_, group)| *group)
         };
-        self.add_retained(graph, &mut out, &groups, &with_leaves, &group_of);
+        numbers.sort_unstable();
+        self.add_retained(graph, &mut out, || numbers.iter().copied(), &with_leaves, &group_of);
         out
     }
 
-    /// What groups retain, where it is known of each number which group it is of, and which groups leaves
-    /// are of; `group_of` is asked of leaves alone.
-    fn add_retained(
+    /// What groups retain: `numbers` are those of their members, ascending, each with its group, and
+    /// `with_leaves` says which groups have leaves; `group_of` is asked of leaves alone.
+    fn add_retained<I: Iterator<Item = (u32, u32)>>(
         &self,
         graph: &Graph,
         out: &mut [GroupTotals],
-        groups: &[u32],
+        numbers: impl Fn() -> I,
         with_leaves: &Bits,
         group_of: &(dyn Fn(u32) -> Option<u32> + Sync),
     ) {
@@ -104,9 +106,9 @@ impl Dominators {
         // group has both leaves and others that keep something (of Go's types few have both), and then none
         // is asked.
         let mut with_nodes = Bits::new(count);
-        for (number, group) in groups.iter().enumerate() {
-            if *group != NONE && self.at(number as u32).objects > 1 {
-                with_nodes.insert(*group as usize);
+        for (number, group) in numbers() {
+            if self.at(number).objects > 1 {
+                with_nodes.insert(group as usize);
             }
         }
         let mixed = |group: u32| with_leaves.contains(group as usize) && with_nodes.contains(group as usize);
@@ -116,26 +118,36 @@ impl Dominators {
             if any_mixed { self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed)) } else { Vec::new() };
         leaves.sort_unstable();
         let mut leaves = leaves.into_iter().peekable();
-        // Numbers are a walk down the tree. Of each group the node above all that comes, if there is one.
-        let mut above = vec![NONE; count];
-        for v in 0..groups.len() as u32 {
-            // Back up to what dominates it.
-            let mut behind = v.saturating_sub(1);
-            while behind > self.dominator[v as usize] {
-                let group = groups[behind as usize];
-                if group != NONE && above[group as usize] == behind {
-                    above[group as usize] = NONE;
-                }
-                behind = self.dominator[behind as usize];
+        // Numbers are a walk down the tree. Of each group the one above all others on the way to where the
+        // walk is, if there is one: the lowest comes last.
+        let mut way: Vec<(u32, u32)> = Vec::new();
+        let (mut is_above, mut at) = (Bits::new(count), 0);
+        let mut numbers = numbers().peekable();
+        loop {
+            let number = numbers.peek().map_or(NONE, |(number, _)| *number);
+            let v = number.min(leaves.peek().map_or(NONE, |leaf| (leaf >> 32) as u32));
+            if v == NONE {
+                break;
             }
-            let group = groups[v as usize];
-            if group != NONE && above[group as usize] == NONE {
+            // Step by step back up to what dominates each, as far as there is anything on the way.
+            while at < v && !way.is_empty() {
+                at += 1;
+                let dominator = self.dominator[at as usize];
+                while let Some((_, group)) = way.pop_if(|(above, _)| *above > dominator) {
+                    is_above.remove(group as usize);
+                }
+            }
+            at = v;
+            if v == number
+                && let Some((_, group)) = numbers.next()
+                && is_above.insert(group as usize)
+            {
                 out[group as usize].retained.add(self.at(v));
-                above[group as usize] = v;
+                way.push((v, group));
             }
             while let Some(leaf) = leaves.next_if(|l| l >> 32 == u64::from(v)).map(|l| l as u32) {
                 if let Some(group) = group_of(leaf).map(|g| g as usize)
-                    && above[group] == NONE
+                    && !is_above.contains(group)
                 {
                     out[group].retained.add(Retained { bytes: layout.bytes(ObjectId(leaf)), objects: 1 });
                 }

@@ -11,7 +11,7 @@ use crate::graph::{Graph, Holder, NONE, TooLarge};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
 use crate::roots::RootId;
-use preorder::Preorder;
+use preorder::{Preorder, zeroed};
 use sums::{Counting, Sums};
 
 pub use groups::GroupTotals;
@@ -68,11 +68,13 @@ impl Dominators {
     }
 
     fn with_ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<(Self, Vec<(RootId, ObjectId)>), TooLarge> {
-        let Preorder { mut number, parent, crossing, left } = Preorder::of(graph, rank)?;
-        let dominator = down_the_tree(&mut number, &semi_nca::immediate_dominators(parent, crossing));
-        let n = dominator.len();
+        let Preorder { mut number, parent, crossing, room, left } = Preorder::of(graph, rank)?;
+        let (walked, room) = semi_nca::immediate_dominators(parent, crossing, room);
+        let (dominator, room) = down_the_tree(&mut number, &walked, room);
+        drop(walked);
+        let node = zeroed(dominator.len(), room);
         let (sums, live) = (Sums::Eights(Vec::new()), Bits::default());
-        let mut out = Self { number, node: vec![0; n], dominator, sums, live };
+        let mut out = Self { number, node, dominator, sums, live };
         for (node, number) in out.number.iter().enumerate().filter(|(_, number)| **number != NONE) {
             out.node[*number as usize] = node as u32;
         }
@@ -216,15 +218,18 @@ impl Dominators {
 
 /// Numbers nodes anew, in a walk down the dominator tree: what a node dominates comes right behind it, so
 /// sums up and walks down go through memory in order. `number` and `dominator` have other numbers of which no
-/// node has a lower one than its dominator; gives the new dominators.
-fn down_the_tree(number: &mut [u32], dominator: &[u32]) -> Vec<u32> {
+/// node has a lower one than its dominator; gives the new dominators. `room` is memory for as many numbers:
+/// some of it is given back.
+fn down_the_tree(number: &mut [u32], dominator: &[u32], room: [Vec<u32>; 3]) -> (Vec<u32>, Vec<u32>) {
     let n = dominator.len();
+    let [mut next, place, out] = room;
     // First how many nodes are below each and itself; from when a node has its place, that of its next child.
-    let mut next = vec![1u32; n];
+    next.clear();
+    next.resize(n, 1u32);
     for v in (1..n).rev() {
         next[dominator[v] as usize] += next[v];
     }
-    let (mut place, mut out) = (vec![0u32; n], vec![0u32; n]);
+    let (mut place, mut out) = (zeroed(n, place), zeroed(n, out));
     if let Some(first) = next.first_mut() {
         *first = 1;
     }
@@ -236,9 +241,8 @@ fn down_the_tree(number: &mut [u32], dominator: &[u32]) -> Vec<u32> {
         place[v] = at;
         out[at as usize] = place[above];
     }
-    drop(next);
     for number in number.iter_mut().filter(|number| **number != NONE) {
         *number = place[*number as usize];
     }
-    out
+    (out, next)
 }

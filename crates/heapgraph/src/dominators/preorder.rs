@@ -19,14 +19,16 @@ pub(super) struct Preorder {
     /// Number of the node from which each was met, by number; of the first itself.
     pub(super) parent: Vec<u32>,
     pub(super) crossing: Crossing,
+    /// Memory that is not used any more, for numbers of as many.
+    pub(super) room: Vec<u32>,
     /// What roots hold that those of a lower rank reach: these pointers were not gone along.
     pub(super) left: Vec<(RootId, ObjectId)>,
 }
 
-/// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded
-/// leaves are not among them.
+/// Targets of each node: those of a node begin at its `next` and end with one marked `LAST`. Folded leaves
+/// are not among them.
 struct Targets {
-    starts: Vec<u32>,
+    nodes: Vec<Visit>,
     targets: Vec<u32>,
 }
 
@@ -40,32 +42,34 @@ impl Targets {
             });
             count
         });
-        let mut starts = vec![NONE; graph.objects_from()];
-        let mut targets = outside(graph, ranks, &mut starts);
+        let fresh = Visit { number: NONE, next: NONE };
+        let mut nodes = Vec::with_capacity(graph.nodes());
+        nodes.resize(graph.objects_from(), fresh);
+        let mut targets = outside(graph, ranks, &mut nodes);
         let all = targets.len() as u64 + counts.iter().sum::<u64>();
         if all >= u64::from(NONE) {
             return Err(TooLarge);
         }
         let outside = targets.len();
         targets.resize(all as usize, 0);
-        starts.resize(graph.nodes(), NONE);
+        nodes.resize(graph.nodes(), fresh);
 
         // Each piece fills its own nodes' starts and its own targets.
         let mut work = Vec::with_capacity(pieces.len());
-        let (mut nodes, mut room) = (&mut starts[graph.objects_from()..], &mut targets[outside..]);
-        let (mut node, mut at) = (0, outside);
+        let (mut objects, mut room) = (&mut nodes[graph.objects_from()..], &mut targets[outside..]);
+        let (mut object, mut at) = (0, outside);
         for (piece, count) in pieces.iter().zip(counts) {
             let (from, to) = piece.slots();
             let (first, end) = (graph.numbered.rank_below(from), graph.numbered.rank_below(to));
-            let (_, rest) = nodes.split_at_mut((first - node) as usize);
+            let (_, rest) = objects.split_at_mut((first - object) as usize);
             let (mine, rest) = rest.split_at_mut((end - first) as usize);
             let (own, others) = room.split_at_mut(count as usize);
             work.push(Mutex::new((piece, first, mine, at as u32, own)));
-            (nodes, room, node, at) = (rest, others, end, at + count as usize);
+            (objects, room, object, at) = (rest, others, end, at + count as usize);
         }
         on_threads(&work, graph.threads(), |work| {
             let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
-            let (piece, first, starts, at, targets) = &mut *work;
+            let (piece, first, nodes, at, targets) = &mut *work;
             let mut filled = 0;
             graph.edges.each(std::slice::from_ref(*piece), |from, to| {
                 let Some(rank) = graph.numbered.rank(from) else { return };
@@ -76,7 +80,7 @@ impl Targets {
                 }
                 if filled > begin {
                     targets[filled - 1] |= LAST;
-                    let start = &mut starts[(rank - *first) as usize];
+                    let start = &mut nodes[(rank - *first) as usize].next;
                     if *start == NONE {
                         *start = *at + begin as u32;
                     } else {
@@ -87,12 +91,12 @@ impl Targets {
             });
         });
         drop(work);
-        Ok(Self { starts, targets })
+        Ok(Self { nodes, targets })
     }
 }
 
 /// Targets of the nodes that are no objects; of all roots together in the order of ranks.
-fn outside(graph: &Graph, ranks: &[u32], starts: &mut [u32]) -> Vec<u32> {
+fn outside(graph: &Graph, ranks: &[u32], nodes: &mut [Visit]) -> Vec<u32> {
     let mut pairs: Vec<(u32, u32)> = graph.outside_nodes().collect();
     pairs.sort_unstable_by_key(|(from, to)| (*from, ranks.get(*to as usize), *to));
     let held =
@@ -100,8 +104,9 @@ fn outside(graph: &Graph, ranks: &[u32], starts: &mut [u32]) -> Vec<u32> {
     pairs.extend(held);
     let mut targets: Vec<u32> = Vec::with_capacity(pairs.len());
     for (i, (from, to)) in pairs.iter().enumerate() {
-        if starts[*from as usize] == NONE {
-            starts[*from as usize] = i as u32;
+        let start = &mut nodes[*from as usize].next;
+        if *start == NONE {
+            *start = i as u32;
         }
         let last = pairs.get(i + 1).is_none_or(|next| next.0 != *from);
         targets.push(to | if last { LAST } else { 0 });
@@ -115,8 +120,6 @@ struct Visit {
     number: u32,
     /// The next of its targets, `NONE` behind the last.
     next: u32,
-    /// The node from which it was met.
-    from: u32,
 }
 
 /// Of each node that is no object its rank: of a group that of its first root.
@@ -141,31 +144,32 @@ impl Preorder {
     /// target's number in place of the target's node: there is no list beside it.
     pub(super) fn of(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<Self, TooLarge> {
         let ranks = ranks(graph, rank);
-        let Targets { starts, mut targets } = Targets::new(graph, &ranks)?;
+        let Targets { mut nodes, mut targets } = Targets::new(graph, &ranks)?;
         let objects_from = graph.objects_from() as u32;
         // The rank that is walked from, and how many nodes lower ones have reached.
         let (mut rank, mut floor) = (0, 0);
         let mut left = Vec::new();
-        let mut pointing = Bits::new(starts.len());
-        let mut nodes = Vec::with_capacity(starts.len());
-        for (node, next) in starts.into_iter().enumerate() {
-            if next != NONE {
-                pointing.insert(node);
-            }
-            nodes.push(Visit { number: NONE, next, from: ALL });
+        let mut pointing = Bits::new(nodes.len());
+        for at in nodes.iter().enumerate().filter(|(_, node)| node.next != NONE).map(|(at, _)| at) {
+            pointing.insert(at);
         }
+        // By number: what stands beside where the walk is was met shortly before.
+        let (mut parent, mut order) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
+        parent.push(0);
+        order.push(ALL);
         nodes[ALL as usize].number = 0;
-        let (mut at, mut number, mut met) = (ALL, 0, 1);
+        let (mut at, mut number) = (ALL, 0);
         loop {
             let next = nodes[at as usize].next;
             if next == NONE {
                 if at == ALL {
                     break;
                 }
-                at = nodes[at as usize].from;
-                number = nodes[at as usize].number;
+                number = parent[number as usize];
+                at = order[number as usize];
                 continue;
             }
+            let met = order.len() as u32;
             if next.is_multiple_of(AHEAD) {
                 look_ahead(&targets, next, &nodes);
             }
@@ -190,22 +194,21 @@ impl Preorder {
                 }
                 continue;
             }
-            (node.number, node.from) = (met, at);
+            node.number = met;
+            parent.push(number);
+            order.push(to);
             if node.next != NONE {
                 (at, number) = (to, met);
                 look_ahead(&targets, node.next, &nodes);
             }
-            met += 1;
         }
-        let mut parent = vec![0; met as usize];
-        for node in nodes.iter().filter(|node| node.number != NONE) {
-            parent[node.number as usize] = nodes[node.from as usize].number;
-        }
-        // In the same memory, most of which is then let go.
+        // In the same memory, half of which is then let go.
         let mut number: Vec<u32> = nodes.into_iter().map(|node| node.number).collect();
         number.shrink_to_fit();
-        let crossing = Crossing::new(&number, met, &pointing, &targets);
-        Ok(Self { number, parent, crossing, left })
+        let crossing = Crossing::new(&number, order, &pointing, &targets);
+        targets.clear();
+        targets.shrink_to(parent.len());
+        Ok(Self { number, parent, crossing, room: targets, left })
     }
 }
 
@@ -225,6 +228,13 @@ fn look_ahead(targets: &[u32], next: u32, nodes: &[Visit]) {
     std::hint::black_box(seen);
 }
 
+/// So many zeros, in memory that is there already: what is asked of the kernel anew is the slowest there is.
+pub(super) fn zeroed(count: usize, mut room: Vec<u32>) -> Vec<u32> {
+    room.clear();
+    room.resize(count, 0);
+    room
+}
+
 /// Pointers that a walk did not go along, by target, all in its numbers.
 pub(super) struct Crossing {
     /// Where the sources of each target begin, and at the end where those of the last end.
@@ -233,9 +243,9 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by `met` nodes
-    /// has left them.
-    fn new(number: &[u32], met: u32, pointing: &Bits, targets: &[u32]) -> Self {
+    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by the nodes in
+    /// `met` has left them.
+    fn new(number: &[u32], met: Vec<u32>, pointing: &Bits, targets: &[u32]) -> Self {
         let each = |told: &mut dyn FnMut(u32, u32)| {
             let mut lists = targets.split_inclusive(|target| target & LAST != 0);
             for (node, list) in pointing.iter().zip(&mut lists) {
@@ -247,7 +257,7 @@ impl Crossing {
             }
         };
         // First how many there are up to each; filled in from its end, each comes to its start.
-        let mut starts = vec![0u32; met as usize + 1];
+        let mut starts = zeroed(met.len() + 1, met);
         each(&mut |_, target| starts[target as usize] += 1);
         let mut sum = 0;
         for start in &mut starts {

@@ -13,11 +13,16 @@ use super::preorder::Crossing;
 /// Turns `parent`, of a depth-first walk by number, into immediate dominators by number; the first has
 /// itself.
 ///
-/// `crossing` has the other pointers.
-pub(super) fn immediate_dominators(parent: Vec<u32>, mut crossing: Crossing) -> Vec<u32> {
+/// `crossing` has the other pointers; `room` is memory for as many numbers. Gives more of that back.
+pub(super) fn immediate_dominators(
+    parent: Vec<u32>,
+    mut crossing: Crossing,
+    room: Vec<u32>,
+) -> (Vec<u32>, [Vec<u32>; 3]) {
     // Lowest number of those found so far between a node (included) and the ancestor up to which it has
     // climbed (excluded).
-    let mut label = parent.clone();
+    let mut label = room;
+    label.clone_from(&parent);
     let mut ancestor = parent.clone();
     for v in (1..parent.len() as u32).rev() {
         let mut lowest = parent[v as usize];
@@ -27,7 +32,10 @@ pub(super) fn immediate_dominators(parent: Vec<u32>, mut crossing: Crossing) -> 
         crossing.done(v, lowest);
         label[v as usize] = lowest;
     }
-    nearest_ancestors(parent, &crossing.into_done(), label, ancestor)
+    let mut dominator = parent;
+    let semi = crossing.into_done();
+    nearest_ancestors(&mut dominator, &semi, &mut label, &mut ancestor);
+    (dominator, [semi, label, ancestor])
 }
 
 /// The lowest label from `source` up to below what is not above `v`: all that lies above `v` in number is
@@ -54,9 +62,9 @@ fn evaluate(ancestor: &mut [u32], label: &mut [u32], source: u32, v: u32) -> u32
 }
 
 /// The last step: a node's dominator is the nearest dominator of its parent, or the parent, whose number is
-/// not above the node's `semi`, which stands one place behind it. Both vectors at the end are room.
-fn nearest_ancestors(parent: Vec<u32>, semi: &[u32], mut depth: Vec<u32>, mut jump: Vec<u32>) -> Vec<u32> {
-    let mut dominator = parent;
+/// not above the node's `semi`, which stands one place behind it. First `dominator` has the parents; both
+/// slices at the end are room.
+fn nearest_ancestors(dominator: &mut [u32], semi: &[u32], depth: &mut [u32], jump: &mut [u32]) {
     if let (Some(depth), Some(jump)) = (depth.first_mut(), jump.first_mut()) {
         (*depth, *jump) = (0, 0);
     }
@@ -73,5 +81,4 @@ fn nearest_ancestors(parent: Vec<u32>, semi: &[u32], mut depth: Vec<u32>, mut ju
         let even = depth[at] - depth[far] == depth[far] - depth[farther as usize];
         jump[v] = if even { farther } else { at as u32 };
     }
-    dominator
 }
