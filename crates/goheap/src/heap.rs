@@ -141,7 +141,7 @@ impl<'a> Heap<'a> {
         phases.end("code");
         let all = layout.total();
         let mut roots = holders.take();
-        let said = (code, &*holders.words, &*holders.maps, &*holders.funcs);
+        let said = (code, (&*holders.words, &holders.calls), &*holders.maps, &*holders.funcs);
         // Types and dominators need nothing of each other, so they are found side by side; of a target that
         // stands still types alone first, so that it runs on the sooner.
         let spans = layout.clone();

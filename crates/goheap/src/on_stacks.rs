@@ -1,14 +1,17 @@
 //! Words on stacks that say of which type something on the heap is: variables in frames, headers of maps.
 
+use lastgasp_goruntime::types::CallId;
 use lastgasp_inferior::Addr;
 
 /// A variable in a frame, and what it points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FrameWord {
-    /// Where the call that is under way returns to.
-    pub(crate) returns_to: Addr,
+    /// The call that is under way in the frame.
+    pub(crate) call: CallId,
     /// Bytes from where the frame's own return address stands.
     pub(crate) slot: i32,
+    /// Where it stands.
+    pub(crate) at: Addr,
     pub(crate) to: Addr,
 }
 

@@ -99,6 +99,8 @@ impl Holders {
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
         let (words, maps) = (&mut self.words, &mut self.maps);
+        // Of one goroutine: its calls are told of when all of it is read.
+        let mut own: Vec<(usize, i32, Addr, Addr)> = Vec::new();
         let mut bound = Vec::new();
         let mut note_bound = |word: DeferredWord| {
             // What lies behind a closure in the heap is another object's.
@@ -118,15 +120,21 @@ impl Holders {
                     {
                         maps.push(StackMap { at, array: root.to });
                     }
-                    if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
-                        && words.len() < MAX_WORDS
+                    if let (Some(call), Some(slot), Some((at, _))) = (root.call, root.slot, root.word)
+                        && words.len() + own.len() < MAX_WORDS
                         && edges.layout.object_at(root.to.0).is_some()
                     {
-                        words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
+                        own.push((call, slot, at, root.to));
                     }
                 },
                 &mut note_bound,
             );
+            if !own.is_empty() {
+                let ids = self.calls.add(stacks.calls());
+                words.extend(own.drain(..).filter_map(|(call, slot, at, to)| {
+                    Some(FrameWord { call: ids.get(call).copied().flatten()?, slot, at, to })
+                }));
+            }
         }
         maps.sort_unstable();
         maps.dedup();

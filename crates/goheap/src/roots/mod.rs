@@ -13,6 +13,7 @@ mod held_in;
 mod notes;
 mod variables;
 
+use lastgasp_goruntime::types::StackCalls;
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots};
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
@@ -113,6 +114,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// The calls under way in whose frames they are.
+    pub(crate) calls: StackCalls,
     /// Closures that finalizers and cleanups are to run.
     pub(crate) funcs: Vec<Addr>,
     /// What may be maps whose headers stand on stacks, by address.

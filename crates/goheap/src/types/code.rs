@@ -2,9 +2,10 @@
 //! a variable leads to in a program without symbols. Each word is held against the linker's map of variables
 //! and against what stands there; where code disagrees, nothing is said.
 
-use lastgasp_goruntime::types::{CodeTypes, Said, Shape, Word, WordPath};
+use lastgasp_goruntime::types::{CodeTypes, FrameSaid, Said, Shape, StackCalls, Word, WordPath};
 use lastgasp_goruntime::{TypeReader, variable_pointers};
 use lastgasp_inferior::Addr;
+use rustc_hash::FxHashMap;
 
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
@@ -13,6 +14,9 @@ use crate::on_stacks::FrameWord;
 
 /// Pointers in variables that are kept.
 const MAX_POINTERS: usize = 16 << 20;
+
+/// Sizes of types, and whether they are without pointers.
+type Sizes = Vec<(u64, bool)>;
 
 /// Package variables, as far as they hold pointers.
 struct Variables {
@@ -29,7 +33,7 @@ impl Variables {
 
 impl Assigner<'_> {
     /// What code says of package variables, and of variables in frames.
-    pub(crate) fn add_code(&mut self, mut code: CodeTypes, frames: &[FrameWord]) {
+    pub(crate) fn add_code(&mut self, mut code: CodeTypes, frames: &[FrameWord], calls: &StackCalls) {
         let (rt, mem) = (self.rt, self.mem);
         if !code.is_of(rt) {
             return;
@@ -54,16 +58,45 @@ impl Assigner<'_> {
                 }
             }
         }
-        let of_calls = code.frames(rt, mem, &frames.iter().map(|word| word.returns_to).collect());
+        let mut of_calls = code.frames(rt, mem, calls);
+        let mut found: Vec<(FrameWord, FrameSaid)> = Vec::new();
         for word in frames {
-            let slots = of_calls.get(&word.returns_to).map(Vec::as_slice).unwrap_or_default();
-            if let Ok(index) = slots.binary_search_by_key(&word.slot, |(slot, _)| *slot)
-                && let Some((_, said)) = slots.get(index)
-                && let Some(said) = agreed(&mut self.types, &[*said])
-            {
-                self.said(said, word.to, [None; 2]);
+            let slots = of_calls.of(word.call);
+            let index = slots.binary_search_by_key(&word.slot, |said| said.slot).ok();
+            found.extend(index.and_then(|i| slots.get(i)).map(|said| (*word, *said)));
+        }
+        let mut around: FxHashMap<(Addr, bool), Option<Sizes>> = FxHashMap::default();
+        for (word, found) in found {
+            let Some(said) = agreed(&mut self.types, &[found.said]) else { continue };
+            let is_array = matches!(said, Said::Slice(_));
+            if let (true, Said::Pointer(of) | Said::Slice(of)) = (found.is_declared, said) {
+                let around = around.entry((of, is_array)).or_insert_with(|| code.around(of, is_array));
+                if around.as_ref().is_none_or(|around| self.may_be_larger(word.to, around)) {
+                    continue;
+                }
+            }
+            let beside = |slot: Option<i32>| {
+                let from_here = i64::from(slot?) - i64::from(word.slot);
+                self.mem.u64(Addr(word.at.0.checked_add_signed(from_here)?)).ok()
+            };
+            match said {
+                // No value begins with such an array: it was made as one, whatever part of it the slice is.
+                Said::Slice(of) => {
+                    self.offer(word.to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
+                }
+                // Its length is not always in the frame, and it has one.
+                Said::String => self.said(said, word.to, [beside(found.after[0]).or(Some(1)), None]),
+                said => self.said(said, word.to, [None; 2]),
             }
         }
+    }
+
+    /// Whether an object may be of one of these sizes (and without pointers).
+    fn may_be_larger(&self, to: Addr, around: &[(u64, bool)]) -> bool {
+        let class = self.layout.object_at(to.0).and_then(|object| self.slots.of(self.layout, object));
+        class.is_none_or(|(_, class)| {
+            around.iter().any(|(bytes, noscan)| *noscan == class.noscan && class.holds(*bytes))
+        })
     }
 
     /// The type of a word of which something is said, where what it leads to is that.
@@ -125,6 +158,9 @@ impl Assigner<'_> {
             // A variable may point into an array now and into a struct then: its capacity tells.
             Said::Within(of) if after[1].is_some() => self.word(Word::Slice(of), to, after),
             Said::Within(of) => self.array_around(of, to),
+            Said::Slice(of) => self.word(Word::Slice(of), to, after),
+            Said::String => self.word(Word::String, to, after),
+            Said::Func => self.word(Word::Func, to, after),
             Said::Unclear => {}
             Said::Map(of) => self.word(Word::Map(of), to, after),
             Said::Chan(of) => self.word(Word::Chan(of), to, after),
@@ -142,22 +178,19 @@ impl Assigner<'_> {
 fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
     let mut known: Option<Said> = None;
     for said in said {
-        let (Said::Pointer(of)
-        | Said::Array(of)
-        | Said::Within(of)
-        | Said::Map(of)
-        | Said::Chan(of)
-        | Said::Memory(of)) = *said
-        else {
-            return None;
+        let is_kind = match (*said, said.of()) {
+            (Said::Unclear, _) => false,
+            (_, None) => true,
+            (said, Some(of)) => {
+                types.is_static(of)
+                    && types.get(of).is_some_and(|t| match said {
+                        Said::Map(_) => t.map().is_some(),
+                        Said::Chan(_) => matches!(t.shape, Shape::Chan { .. }),
+                        // The shape that generic code has for several types is none of them.
+                        _ => !t.name.contains("go.shape."),
+                    })
+            }
         };
-        let is_kind = types.is_static(of)
-            && types.get(of).is_some_and(|t| match said {
-                Said::Map(_) => t.map().is_some(),
-                Said::Chan(_) => matches!(t.shape, Shape::Chan { .. }),
-                // The shape that generic code has for several types is none of them.
-                _ => !t.name.contains("go.shape."),
-            });
         if !is_kind {
             return None;
         }

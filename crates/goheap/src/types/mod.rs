@@ -20,7 +20,7 @@ mod stack_maps;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::types::{CodeTypes, StackCalls};
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, BlockCache, Memory};
@@ -86,6 +86,9 @@ pub(crate) struct Types {
     pub(crate) declared: FxHashMap<Addr, Addr>,
 }
 
+/// Variables in frames, and the calls under way there.
+type OnStacks<'a> = (&'a [FrameWord], &'a StackCalls);
+
 impl Types {
     /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are
     /// reached `until` then, as memory that changes meanwhile would tell of one object what was said of
@@ -96,7 +99,7 @@ impl Types {
         objects: &HeapObjects,
         layout: &HeapLayout,
         (seeds, samples): (Seeds, &Samples),
-        (code, frames, maps, funcs): (Option<CodeTypes>, &[FrameWord], &[StackMap], &[Addr]),
+        (code, (frames, calls), maps, funcs): (Option<CodeTypes>, OnStacks<'_>, &[StackMap], &[Addr]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -108,7 +111,7 @@ impl Types {
         all.add_sites(samples);
         all.add_variables(taken);
         if let Some(code) = code {
-            all.add_code(code, frames);
+            all.add_code(code, frames, calls);
         }
         all.add_stack_maps(maps);
         all.add_closures(funcs.iter().copied().chain(frames.iter().map(|word| word.to)));

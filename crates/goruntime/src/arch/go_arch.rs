@@ -51,7 +51,9 @@ pub(crate) struct MemoryOperand {
 pub(crate) const REGISTERS: usize = 15;
 /// How many of them are for arguments and results.
 pub(crate) const ARGUMENTS: usize = 9;
-/// Which of them has the closure that is called.
+/// How many other registers are for numbers with a fraction.
+pub(crate) const FLOATS: usize = 15;
+/// Which of the integer registers has the closure that is called.
 pub(crate) const CONTEXT: u8 = 9;
 
 /// An instruction, as far as addresses are concerned.

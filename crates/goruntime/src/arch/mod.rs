@@ -6,7 +6,9 @@ mod amd64;
 mod amd64_steps;
 mod go_arch;
 
-pub(crate) use go_arch::{ARGUMENTS, Act, CONTEXT, Call, GoArch, MemoryOperand, Operand, Place, REGISTERS, Step};
+pub(crate) use go_arch::{
+    ARGUMENTS, Act, CONTEXT, Call, FLOATS, GoArch, MemoryOperand, Operand, Place, REGISTERS, Step,
+};
 use lastgasp_inferior::Arch;
 
 /// What is known of Go on a processor.

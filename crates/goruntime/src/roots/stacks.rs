@@ -57,6 +57,8 @@ pub struct StackRoot {
     /// Where the word stands, of a variable or an argument in a frame: bytes from where the frame's return
     /// address stands.
     pub slot: Option<i32>,
+    /// Which of the goroutine's calls ([`StackReader::calls`]) is under way in that frame.
+    pub call: Option<usize>,
     /// Of such a word where it stands, and the frame's stack pointer: right below that stands the return
     /// address into `place`, for as long as the frame is at that call.
     pub word: Option<(Addr, Addr)>,
@@ -123,6 +125,8 @@ pub struct StackReader<'a, 'b> {
     threads: FxHashMap<u64, ThreadState>,
     objects: StackObjects,
     open: OpenDefersOf,
+    /// Of the goroutine that was read last.
+    calls: Vec<Addr>,
     left: u64,
     lost: GapTally,
     tally: StackTally,
@@ -152,6 +156,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             threads: thread_states(&known, registers, &|g| stack_of(rt, mem, g)),
             objects: StackObjects::default(),
             open: OpenDefersOf::default(),
+            calls: Vec::new(),
             left: MAX_BYTES,
             lost: GapTally::default(),
             tally: StackTally::default(),
@@ -175,7 +180,15 @@ impl<'a, 'b> StackReader<'a, 'b> {
         self.read_all(at, visit, Some(deferred));
     }
 
+    /// Where the calls return to that are under way on the goroutine that was read last, the innermost first;
+    /// 0 of a frame that stands between two calls.
+    #[must_use]
+    pub fn calls(&self) -> &[Addr] {
+        &self.calls
+    }
+
     fn read_all(&mut self, at: Addr, visit: &mut Visit<'_>, deferred: Option<&mut VisitDeferred<'_>>) {
+        self.calls.clear();
         let read = self.mem.bytes(at, self.rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         let raw = match read.and_then(|b| RawG::parse(self.rt, &b).ok_or_else(|| "too short".into())) {
             Ok(raw) => raw,
@@ -198,7 +211,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
         };
         let before: u64 = self.tally.unsure.values().sum();
         let closures = deferred.as_ref().map(|_| Vec::new());
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, at: None, closures };
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, at: None, call: 0, closures };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -229,6 +242,8 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     visit: &'r mut Visit<'v>,
     /// See [`StackRoot::word`], of the word that is told of.
     word: Option<(Addr, Addr)>,
+    /// Which of its calls is under way in the frame that is read.
+    call: usize,
     /// Closures of deferred calls, where they are asked for.
     closures: Option<Vec<Addr>>,
     /// Where the word stands that is told of next.
@@ -245,7 +260,8 @@ impl Goroutine<'_, '_, '_, '_> {
         let at = self.at.take();
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
             let map = at.and_then(|at| self.map_around(at, to));
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word, map });
+            let call = slot.map(|_| self.call);
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, call, word: self.word, map });
         }
     }
 
@@ -334,7 +350,9 @@ impl Goroutine<'_, '_, '_, '_> {
         let own = trace.steps.iter().zip(&trace.sps).filter(|(step, _)| !step.system);
         // A frame whose caller is not known is looked through with the rest.
         let known = own.clone().count() - usize::from(trace.cut.is_some()).min(own.clone().count());
-        for (step, sp) in own.take(known) {
+        self.reader.calls.extend(own.clone().map(|(step, _)| if step.exact { Addr(0) } else { step.pc }));
+        for (index, (step, sp)) in own.take(known).enumerate() {
+            self.call = index;
             let Some(place) = self.reader.symbols.place(step.pc, step.exact) else { continue };
             let Some(delta) = place.sp_delta else { continue };
             if !self.take(FRAME) {

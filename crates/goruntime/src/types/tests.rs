@@ -14,11 +14,11 @@ use crate::runtime::Runtime;
 use crate::version::GoVersion;
 
 /// Where the section of types stands.
-const TYPES: u64 = 0x50_0000;
-const LEN: usize = 0x4000;
+pub(super) const TYPES: u64 = 0x50_0000;
+pub(super) const LEN: usize = 0x4000;
 
 /// Memory that has the section alone.
-struct Section(Vec<u8>);
+pub(super) struct Section(pub(super) Vec<u8>);
 
 impl Memory for Section {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
@@ -42,21 +42,21 @@ impl Section {
     }
 
     /// A name, and its offset in the section.
-    fn name(&mut self, at: u64, name: &str) -> u64 {
+    pub(super) fn name(&mut self, at: u64, name: &str) -> u64 {
         self.put(at, &[1, u8::try_from(name.len()).unwrap()]);
         self.put(at + 2, name.as_bytes());
         at - TYPES
     }
 
     /// The common part: size, bytes with pointers, kind, name, and what stands behind it.
-    fn describe(&mut self, at: u64, (size, pointers): (u64, u64), kind: u8, name: u64, more: &[(u64, u64)]) {
+    pub(super) fn describe(&mut self, at: u64, (size, pointers): (u64, u64), kind: u8, name: u64, more: &[(u64, u64)]) {
         let flags = u64::from(kind) << 56 | 8 << 48 | 8 << 40;
         let common = [(0, size), (8, pointers), (16, flags), (40, name)];
         self.words(at, &common.iter().chain(more).copied().collect());
     }
 }
 
-fn runtime(minor: u16) -> Runtime {
+pub(super) fn runtime(minor: u16) -> Runtime {
     let none = (Addr(0), 0);
     let module = ModuleData {
         at: Addr(0),

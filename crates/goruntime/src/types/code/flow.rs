@@ -29,9 +29,20 @@ pub(super) struct Flow {
     /// Values that are the second word of an interface, the first of which the function looks at: what is
     /// said of such a value holds only where the interface is of one type.
     pub(super) mixed: FxHashSet<Value>,
-    /// What stands on the stack during a call: where that returns to; bytes from the function's return
-    /// address.
-    pub(super) frames: Vec<(Addr, Vec<(i32, Value)>)>,
+    /// What there is during calls.
+    pub(super) frames: Vec<AtCall>,
+}
+
+/// What there is during a call.
+pub(super) struct AtCall {
+    /// Where it returns to.
+    pub(super) returns_to: Addr,
+    /// The function that is called, where the code says it.
+    pub(super) target: Option<Addr>,
+    /// What it is called with, in registers.
+    pub(super) arguments: [Value; ARGUMENTS],
+    /// What stands on the stack: bytes from the calling function's return address.
+    pub(super) slots: Vec<(i32, Value)>,
 }
 
 /// Who knows which functions of the runtime are called.
@@ -236,7 +247,12 @@ impl Flow {
             }
         }
         if wanted.is_some_and(|w| w.contains(&step.next)) {
-            self.frames.push((step.next, state.slots().to_vec()));
+            let mut arguments = [Value::UNKNOWN; ARGUMENTS];
+            for (argument, register) in arguments.iter_mut().zip(state.registers) {
+                *argument = register;
+            }
+            let slots = state.slots().to_vec();
+            self.frames.push(AtCall { returns_to: step.next, target, arguments, slots });
         }
         state.lose(u16::MAX);
         for (index, register) in (0..ARGUMENTS as u8).zip(state.registers.iter_mut()) {

@@ -22,18 +22,20 @@ pub(super) struct Functions {
     callees: FxHashMap<Addr, Callee>,
     /// Where `duffzero` and `duffcopy` stand, into the middle of which code calls.
     duff: Vec<(Addr, u64)>,
+    /// All names, and of each function where its own begins.
+    names: (Vec<u8>, Vec<u32>),
 }
 
 impl Functions {
     pub(super) fn read(rt: &Runtime, mem: &dyn Memory) -> Self {
         let (table, len) = rt.module.funcnametab;
         let names = usize::try_from(len).ok().and_then(|len| mem.bytes(table, len, MAX_NAMES).ok()).unwrap_or_default();
-        let mut found = Self { all: Vec::new(), callees: FxHashMap::default(), duff: Vec::new() };
-        each_function(mem, &rt.module, rt.layout, MAX_FUNCTIONS, |entry, len, name| {
+        let mut found =
+            Self { all: Vec::new(), callees: FxHashMap::default(), duff: Vec::new(), names: Default::default() };
+        each_function(mem, &rt.module, rt.layout, MAX_FUNCTIONS, |entry, len, at| {
             found.all.push((entry, len));
-            let Some(name) = names.get(name as usize..).filter(|n| n.starts_with(b"runtime.")) else { return };
-            let end = memchr::memchr(0, name.get(..256).unwrap_or(name)).unwrap_or(0);
-            let Some(name) = name.get(..end).and_then(|n| std::str::from_utf8(n).ok()) else { return };
+            found.names.1.push(at);
+            let Some(name) = name(&names, at).filter(|n| n.starts_with("runtime.")) else { return };
             if let Some(callee) = Callee::of(name, rt.version.minor) {
                 found.callees.insert(entry, callee);
                 if name.starts_with("runtime.duff") {
@@ -41,7 +43,19 @@ impl Functions {
                 }
             }
         });
+        found.names.0 = names;
         found
+    }
+
+    /// The name of the function that begins at an address; of none, once they are forgotten.
+    pub(super) fn name(&self, entry: Addr) -> Option<&str> {
+        let index = self.all.binary_search_by_key(&entry, |(entry, _)| *entry).ok()?;
+        name(&self.names.0, *self.names.1.get(index)?)
+    }
+
+    /// Names are needed no more.
+    pub(super) fn forget_names(&mut self) {
+        self.names = Default::default();
     }
 
     pub(super) fn all(&self) -> &[(Addr, u64)] {
@@ -62,6 +76,14 @@ impl Functions {
         let index = self.all.partition_point(|(start, _)| *start <= pc).checked_sub(1)?;
         self.all.get(index).copied().filter(|(start, len)| pc.0.wrapping_sub(start.0) < *len)
     }
+}
+
+/// The name at an offset of the table, if it is not too long.
+fn name(names: &[u8], at: u32) -> Option<&str> {
+    const LONGEST: usize = 512;
+    let name = names.get(at as usize..)?;
+    let end = memchr::memchr(0, name.get(..LONGEST).unwrap_or(name))?;
+    std::str::from_utf8(name.get(..end)?).ok()
 }
 
 /// The instructions of a function; `None` where it is too long or cannot be read.

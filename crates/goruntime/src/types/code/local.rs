@@ -3,7 +3,7 @@
 use lastgasp_inferior::{Addr, AddrRange};
 use rustc_hash::FxHashMap;
 
-use super::flow::Flow;
+use super::flow::{AtCall, Flow};
 use super::said::Said;
 use super::values::{Origin, Value};
 use crate::arch::ARGUMENTS;
@@ -35,6 +35,19 @@ pub(super) enum Returned {
     Result(Addr, u8),
     /// It points behind what a function returns, into the same object.
     BehindResult(Addr, u8),
+}
+
+/// What a function's own uses of a value say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// Nothing.
+    Nothing,
+    /// This.
+    Said(Said),
+    /// Different things.
+    Unclear,
+    /// It is the second word of an interface: it may be of any type.
+    Interface,
 }
 
 /// A function, with what is said of each of its values.
@@ -201,8 +214,30 @@ impl Local {
         found
     }
 
-    /// What stands on the stack during calls.
-    pub(super) fn frames(&self) -> &[(Addr, Vec<(i32, Value)>)] {
+    /// What there is during calls.
+    pub(super) fn frames(&self) -> &[AtCall] {
         &self.flow.frames
+    }
+
+    /// Where a value came from.
+    pub(super) fn origin(&self, value: Value) -> Option<Origin> {
+        self.flow.values.origin(value)
+    }
+
+    /// What uses of a value say of it.
+    pub(super) fn own(&self, value: Value) -> Own {
+        if self.flow.mixed.contains(&value) {
+            return Own::Interface;
+        }
+        match self.said.get(&value) {
+            Some(Some(said)) => Own::Said(*said),
+            Some(None) => Own::Unclear,
+            None => Own::Nothing,
+        }
+    }
+
+    /// The value that comes right behind another where both came together.
+    pub(super) fn behind(&mut self, value: Value) -> Option<Value> {
+        self.flow.values.behind(value)
     }
 }

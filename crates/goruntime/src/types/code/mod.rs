@@ -5,6 +5,9 @@
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
 //! - `makers`: where values of a type are made.
+//! - `methods`, `signature`: what is declared of the arguments and results of methods; `section`: types as
+//!   the linker has them, one behind the other; `outers`: which of them begin with which.
+//! - `frames`: what stands in the frames of calls that are under way ([`StackCalls`]).
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
 //!   their frames, what closures capture.
 //!
@@ -13,10 +16,16 @@
 
 mod callees;
 mod flow;
+mod frames;
 mod functions;
 mod local;
 mod makers;
+mod methods;
+mod outers;
 mod said;
+mod section;
+mod signature;
+mod stack_calls;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -27,11 +36,16 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use flow::Flow;
+pub use frames::{FrameSaid, FrameTypes};
 use functions::{Functions, steps};
 pub use local::WordPath;
 use local::{Local, Returned};
 pub use makers::{Makers, Makes};
+use methods::Methods;
+use outers::Outers;
 pub use said::Said;
+use section::Section;
+pub use stack_calls::{CallId, StackCalls};
 
 use crate::arch::{ARGUMENTS, Act, Place, Step};
 use crate::runtime::Runtime;
@@ -57,6 +71,8 @@ pub struct CodeTypes {
     /// The type of closures by where their code begins; `None` where code disagrees.
     closures: FxHashMap<Addr, Option<Addr>>,
     makers: Makers,
+    methods: Methods,
+    outers: Outers,
 }
 
 /// A process whose code is read.
@@ -79,7 +95,13 @@ impl CodeTypes {
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
         let (variables, pcs) = (rt.module.variables, rt.module.pcs);
-        let functions = Functions::read(rt, mem);
+        let mut functions = Functions::read(rt, mem);
+        let types = Section::bytes(rt, mem);
+        let section = Section::new(rt, &types);
+        let (methods, outers) = (Methods::read(&section, &functions), Outers::read(&section));
+        drop(types);
+        functions.forget_names();
+        let functions = functions;
         let all = functions.all();
         let work = |part: &[(Addr, u64)]| {
             let mut out = Part::default();
@@ -118,6 +140,8 @@ impl CodeTypes {
             followed: 0,
             closures: FxHashMap::default(),
             makers: Makers::default(),
+            methods,
+            outers,
         };
         let mut results = Vec::new();
         for mut part in parts {
@@ -177,33 +201,17 @@ impl CodeTypes {
         all
     }
 
-    /// What stands on the stack during calls, by where they return to: bytes from where the calling
-    /// function's own return address stands, and what the word there is.
-    pub fn frames(
-        &mut self,
-        rt: &Runtime,
-        mem: &dyn Memory,
-        returns: &FxHashSet<Addr>,
-    ) -> FxHashMap<Addr, Vec<(i32, Said)>> {
-        if !self.is_of(rt) {
-            return FxHashMap::default();
-        }
-        let mut of_functions: Vec<(Addr, u64)> =
-            returns.iter().filter_map(|pc| self.functions.at(Addr(pc.0.checked_sub(1)?))).collect();
-        of_functions.sort_unstable();
-        of_functions.dedup();
-        let mut found = FxHashMap::default();
-        for function in of_functions {
-            let Some(local) = self.follow((rt, mem), function, returns) else { continue };
-            for (pc, slots) in local.frames() {
-                let slots: Vec<(i32, Said)> = slots
-                    .iter()
-                    .filter_map(|(offset, value)| Some((*offset, self.value((rt, mem), &local.returned(*value), 0)?)))
-                    .collect();
-                found.insert(*pc, slots);
-            }
-        }
-        found
+    /// Sizes of the types that begin with a value of a type (`as_array`: with several in a row), and whether
+    /// they are without pointers: a pointer that is declared as one to the inner may lead to any of them.
+    /// `None` where that is not known.
+    #[must_use]
+    pub fn around(&self, of: Addr, as_array: bool) -> Option<Vec<(u64, bool)>> {
+        self.outers.around(of, as_array)
+    }
+
+    /// What stands in frames during calls that are under way.
+    pub fn frames<'c>(&'c mut self, rt: &'c Runtime, mem: &'c dyn Memory, calls: &'c StackCalls) -> FrameTypes<'c> {
+        FrameTypes::new(self, rt, mem, calls)
     }
 
     fn follow(&mut self, of: Of<'_>, function: (Addr, u64), wanted: &FxHashSet<Addr>) -> Option<Local> {

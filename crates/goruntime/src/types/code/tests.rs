@@ -7,7 +7,11 @@ use super::callees::Callee;
 use super::flow::Flow;
 use super::local::{Local, Returned, WordPath};
 use super::said::Said;
+use super::signature::{Receiver, Signature};
+use super::values::Origin;
 use crate::arch::{Act, Operand, Place, Step};
+use crate::types::TypeReader;
+use crate::types::tests::{LEN, Section, TYPES, runtime};
 
 const RAX: u8 = 0;
 const RBX: u8 = 1;
@@ -99,8 +103,8 @@ fn what_is_made_in_front_of_a_loop_is_known_in_it_and_behind() {
     let local = local_of(&acts).unwrap();
     assert_eq!(local.results()[0], Returned::Said(Said::Map(TYPE)));
     // The call in the loop: the map stands in its slot.
-    let frame = local.frames().iter().find(|(pc, _)| *pc == at(5)).unwrap();
-    let slots: Vec<(i32, Returned)> = frame.1.iter().map(|(at, v)| (*at, local.returned(*v))).collect();
+    let frame = local.frames().iter().find(|call| call.returns_to == at(5)).unwrap();
+    let slots: Vec<(i32, Returned)> = frame.slots.iter().map(|(at, v)| (*at, local.returned(*v))).collect();
     assert_eq!(slots, [(0x10, Returned::Said(Said::Map(TYPE)))]);
 }
 
@@ -167,8 +171,7 @@ fn a_slice_of_an_array_points_into_it() {
     let of = |call: Addr| {
         let acts = [address(RAX, TYPE), Act::Call(Some(call)), moved, store(slot, RAX), Act::Call(None), Act::Return];
         let local = Local::of(Flow::of(&steps(&acts), &known, &[at(5)].into_iter().collect()).unwrap());
-        let (_, slots) = local.frames().first().unwrap().clone();
-        slots.iter().map(|(_, value)| local.returned(*value)).collect::<Vec<_>>()
+        local.frames().first().unwrap().slots.iter().map(|(_, value)| local.returned(*value)).collect::<Vec<_>>()
     };
     assert_eq!(of(makes), [Returned::Said(Said::Within(TYPE))]);
     assert_eq!(of(BUILD), [Returned::BehindResult(BUILD, 0)]);
@@ -293,4 +296,50 @@ fn a_jump_to_nobody_knows_where_ends_it() {
     assert!(local_of(&[load(RBX, VAR), Act::Away]).is_none());
     assert!(local_of(&[]).is_some_and(|nothing| nothing.frames().is_empty()));
     assert!(local_of(&[Act::Jump { to: Addr(u64::MAX), maybe: false }]).is_some());
+}
+
+#[test]
+fn an_argument_stands_where_it_was_put_and_is_handed_on() {
+    let acts = [store(Place::Stack(8), RAX), Act::Move { to: RBX, from: RAX }, Act::Call(Some(BUILD)), Act::Return];
+    let local = local_of(&acts).unwrap();
+    let call = local.frames().first().unwrap();
+    let [(8, value)] = call.slots[..] else { panic!("{:?}", call.slots) };
+    assert_eq!((local.origin(value), call.target), (Some(Origin::Argument(0)), Some(BUILD)));
+    assert_eq!(call.arguments[usize::from(RBX)], value);
+}
+
+/// `func (*T) (s string, f float64, list []T, p *T, two [2]T, q *string, t string, last *T) (int, *T)`: what
+/// does not fit whole goes to the stack, and what comes behind it is in registers again.
+#[test]
+fn arguments_are_in_registers_as_they_fit() {
+    let mut section = Section(vec![0; LEN]);
+    let name = section.name(TYPES + 0x100, "main.T");
+    let at = |n: u64| TYPES + 0x1000 + n * 0x100;
+    let (of, pointer, text, slice, two, texts, number) = (at(0), at(1), at(2), at(3), at(4), at(5), at(6));
+    section.describe(of, (8, 0), 14, name, &[]);
+    section.describe(pointer, (8, 8), 22, name, &[(48, of)]);
+    section.describe(text, (16, 8), 24, name, &[]);
+    section.describe(slice, (24, 8), 23, name, &[(48, of)]);
+    section.describe(two, (16, 0), 17, name, &[(48, of), (64, 2)]);
+    section.describe(texts, (8, 8), 22, name, &[(48, text)]);
+    section.describe(number, (8, 0), 2, name, &[]);
+    let types = [text, of, slice, pointer, two, texts, text, pointer, number, pointer];
+    let mut more = vec![(48, 8 | 2 << 16)];
+    more.extend((0..).zip(types).map(|(i, at)| (56 + i * 8, at)));
+    let function = at(7);
+    section.describe(function, (8, 8), 19, name, &more);
+    let rt = runtime(26);
+    let mut types = TypeReader::new(&rt, &section);
+    let found = Signature::of_method(&mut types, Receiver::Pointer(Addr(of)), Some(Addr(function)));
+    let (of, text) = (Said::Pointer(Addr(of)), Said::Pointer(Addr(text)));
+    let Said::Pointer(elem) = of else { unreachable!() };
+    let slice = Some(Said::Slice(elem));
+    let want = [Some(of), Some(Said::String), None, slice, None, None, Some(of), Some(text), Some(of)];
+    assert_eq!(found.arguments, want);
+    assert_eq!(found.results[..3], [None, Some(of), None]);
+    // Without its type the receiver is known, and of what is no function's type nothing is taken.
+    for nothing in [None, Some(elem)] {
+        let found = Signature::of_method(&mut types, Receiver::Pointer(elem), nothing);
+        assert_eq!((found.argument(0), found.argument(1), found.result(0)), (Some(of), None, None));
+    }
 }
