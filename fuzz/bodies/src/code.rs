@@ -1,6 +1,6 @@
 //! Any bytes as the code of a process.
 
-use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::types::{CodeTypes, StackCalls};
 use lastgasp_goruntime::{ModuleData, Runtime};
 use lastgasp_inferior::{Addr, AddrRange, Memory, ReadError};
 use lastgasp_synth::Process;
@@ -37,6 +37,13 @@ pub fn code(data: &[u8]) {
     let rt = Runtime { module: ModuleData { variables: text, ..rt.module }, ..rt };
     let mut code = CodeTypes::read(&rt, &mem);
     let words = code.words().len();
-    let frames = code.frames(&rt, &mem, &(text.start.0..text.end.0.min(text.start.0 + (1 << 12))).map(Addr).collect());
-    let _ = (words, frames);
+    // A stack of as many calls as there are places to return to, each made in the one behind it; and each
+    // alone.
+    let places: Vec<Addr> = (text.start.0..text.end.0.min(text.start.0 + (1 << 10))).map(Addr).collect();
+    let mut calls = StackCalls::default();
+    let mut ids = calls.add(&places);
+    ids.extend(places.iter().flat_map(|at| calls.add(&[*at])));
+    let mut frames = code.frames(&rt, &mem, &calls);
+    let said: usize = ids.into_iter().flatten().map(|call| frames.of(call).len()).sum();
+    let _ = (words, said);
 }

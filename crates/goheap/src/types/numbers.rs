@@ -24,8 +24,8 @@ impl Believed {
     /// Of so many slots nothing is known.
     pub(super) fn nothing(slots: usize) -> Self {
         let mut all = vec![0; slots];
-        // Written to, page by page: who reads a page first that nobody wrote to has the kernel do it twice, and
-        // wait for the other processors in between.
+        // Written to, page by page: who reads a page first that nobody wrote to has the kernel do it twice,
+        // and wait for the other processors in between.
         all.iter_mut().step_by(PAGE / 2).for_each(|entry| *entry = std::hint::black_box(0));
         Self::Short(all)
     }
