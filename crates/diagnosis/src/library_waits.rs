@@ -14,12 +14,7 @@ pub(crate) struct LibraryWait {
 }
 
 /// By function, or by the beginning of its name. The innermost on a stack decides.
-const KNOWN: [LibraryWait; 9] = [
-    LibraryWait {
-        function: "net/http.(*persistConn).",
-        what: "the rest of HTTP responses (bodies that nobody reads or closes)",
-        cure: "Close the body of every response, also where it is not read: each that is left open keeps a connection, two goroutines and their buffers.",
-    },
+const KNOWN: [LibraryWait; 8] = [
     LibraryWait {
         function: "database/sql.(*DB).conn",
         what: "a connection of a database pool that is used up",
@@ -62,8 +57,110 @@ const KNOWN: [LibraryWait; 9] = [
     },
 ];
 
+/// A request of `net/http`'s client that was sent.
+const ANSWER: LibraryWait = LibraryWait {
+    function: "net/http.(*persistConn).roundTrip",
+    what: "the answer of an HTTP server",
+    cure: "Give requests a timeout (http.Client.Timeout, or a context with a deadline); see why the other end does not answer.",
+};
+
+/// Goroutines of connections whose answer has begun, and somebody reads it.
+const BEING_READ: LibraryWait = LibraryWait {
+    function: "net/http.(*persistConn).readLoop",
+    what: "the rest of HTTP responses that others read",
+    cure: "See why the other end does not end what it has begun to answer; give requests a timeout (http.Client.Timeout, or a context with a deadline).",
+};
+
+/// The same, and nobody reads it.
+const UNREAD: LibraryWait = LibraryWait {
+    function: "net/http.(*persistConn).readLoop",
+    what: "the rest of HTTP responses (bodies that nobody reads or closes)",
+    cure: "Close the body of every response, also where it is not read: each that is left open keeps a connection, two goroutines and their buffers.",
+};
+
+/// Those of connections that are idle, or whose answer has not begun.
+const NEXT_ANSWER: LibraryWait = LibraryWait {
+    function: "net/http.(*persistConn).",
+    what: "the next answer on connections of an HTTP client, or for a next request",
+    cure: "Bound the connections (MaxConnsPerHost, MaxIdleConnsPerHost, IdleConnTimeout; one http.Client for all, not one each), and give requests a timeout.",
+};
+
+/// What part of a pile others must be to explain it.
+const HALF: u64 = 2;
+
 /// The library's wait that a group is in, if it is a known one.
 pub(crate) fn library_wait(facts: &Facts, group: &Group) -> Option<&'static LibraryWait> {
+    let is_in = |g: &Group, function: &str| {
+        g.stack.iter().filter_map(|i| frame(facts, *i)).any(|f| f.function.starts_with(function))
+    };
+    // Who reads a response waits for I/O like anybody who reads.
+    let reads = |g: &Group| is_in(g, "net/http.(*bodyEOFSignal).");
+    if reads(group) {
+        return None;
+    }
+    if is_in(group, "net/http.(*persistConn).roundTrip") {
+        return Some(&ANSWER);
+    }
+    let begun = |g: &Group| is_in(g, "net/http.(*persistConn).readLoop") && !is_in(g, "net/http.(*persistConn).Read");
+    if is_in(group, "net/http.(*persistConn).") {
+        let count = |is: &dyn Fn(&Group) -> bool| -> u64 {
+            facts.goroutines.groups.iter().filter(|g| is(g)).map(|g| g.count).fold(0, u64::saturating_add)
+        };
+        let most = |n: u64| n.saturating_mul(HALF) >= group.count;
+        // A connection has one that reads and one that writes: of a body that nobody reads both wait, and so
+        // they do while somebody reads it (seen in lab/deaths, price-feed: an exchange that begins its
+        // answers, and "bodies that nobody reads").
+        return Some(match (most(count(&begun)), most(count(&reads))) {
+            (true, true) => &BEING_READ,
+            (true, false) => &UNREAD,
+            (false, _) => &NEXT_ANSWER,
+        });
+    }
     let functions = group.stack.iter().filter_map(|i| frame(facts, *i)).map(|f| f.function.as_str());
     functions.filter_map(|f| KNOWN.iter().find(|k| f.starts_with(k.function))).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Frame;
+
+    /// What the first of some groups waits for; each by its functions, the innermost first.
+    fn first(groups: &[(u64, &[&str])]) -> Option<&'static str> {
+        let mut facts = Facts::default();
+        for (count, functions) in groups {
+            let stack = functions.iter().map(|name| {
+                facts.frames.push(Frame { function: (*name).into(), ..Frame::default() });
+                facts.frames.len() as u32 - 1
+            });
+            let group = Group { count: *count, stack: stack.collect(), ..Group::default() };
+            facts.goroutines.groups.push(group);
+        }
+        library_wait(&facts, &facts.goroutines.groups[0]).map(|known| known.what)
+    }
+
+    #[test]
+    fn a_response_is_unread_only_if_nobody_reads_it() {
+        let loops: (u64, &[&str]) = (90, &["runtime.selectgo", "net/http.(*persistConn).readLoop"]);
+        let writes: (u64, &[&str]) = (90, &["runtime.selectgo", "net/http.(*persistConn).writeLoop"]);
+        let idle: (u64, &[&str]) =
+            (90, &["net.(*conn).Read", "net/http.(*persistConn).Read", "net/http.(*persistConn).readLoop"]);
+        let reads: (u64, &[&str]) =
+            (90, &["net.(*conn).Read", "net/http.(*persistConn).Read", "net/http.(*bodyEOFSignal).Read", "main.quote"]);
+        let asks: (u64, &[&str]) = (90, &["runtime.selectgo", "net/http.(*persistConn).roundTrip", "main.ask"]);
+        assert_eq!(first(&[writes, loops]), Some(UNREAD.what));
+        assert_eq!(first(&[loops, writes]), Some(UNREAD.what));
+        assert_eq!(first(&[loops, writes, reads]), Some(BEING_READ.what));
+        assert_eq!(first(&[writes, loops, reads]), Some(BEING_READ.what));
+        assert_eq!(first(&[reads, loops, writes]), None, "I/O, with a deadline or without");
+        assert_eq!(first(&[writes, idle]), Some(NEXT_ANSWER.what));
+        assert_eq!(first(&[idle, writes]), Some(NEXT_ANSWER.what));
+        assert_eq!(first(&[asks, idle, writes]), Some(ANSWER.what));
+    }
+
+    #[test]
+    fn the_innermost_of_a_library_decides() {
+        assert_eq!(first(&[(9, &["io.(*pipe).read", "os/exec.(*Cmd).Wait"])]), Some("the other end of an io.Pipe"));
+        assert_eq!(first(&[(9, &["runtime.gopark", "main.work"])]), None);
+    }
 }
