@@ -117,6 +117,7 @@ pub(super) const LIVE: &[&str] = &[
     "pin::pin::tests::an_interrupted_wait",
     "undo::journal::tests::a_group_that_was_left_behind",
     "undo::journal::tests::a_journal_of_the_release_before",
+    "watch::oom_notice::tests::a_group_that_is",
 ];
 
 /// What `cargo test` is asked for to run a tier: target selection and what follows `--`.
