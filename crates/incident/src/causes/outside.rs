@@ -145,8 +145,8 @@ fn is_of_giving_up(c: &Change) -> bool {
 }
 
 /// Whether attempts rose with timeouts, but for the time that an answer takes: what is counted when it ends
-/// is seen so much later (HAProxy counts requests so, and most clients do. Seen in lab/cluster: answers after
-/// 6.0 s, and attempts rose 6.0 s after timeouts).
+/// is seen so much later (seen in lab/cluster: answers after 6.0 s, and the attempts of a backend of HAProxy
+/// rose 6.0 s after timeouts).
 fn is_counted_late(scene: &Scene<'_>, attempts: &Onset) -> bool {
     let rose = scene.series("timeouts").and_then(|o| o.at).zip(attempts.at);
     let ends_after = scene.order.iter().filter(|o| o.series.starts_with("latency of ")).map(level_before_ms).max();
