@@ -3,7 +3,7 @@
 //! The graph knows the end and not the beginning, so that all is reckoned against us: what was garbage may
 //! have been so before the growth, and what a holder keeps it may always have kept.
 
-use crate::facts::{GraphFacts, GraphRoot};
+use crate::facts::{GraphFacts, GraphPath, GraphRoot};
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
 use crate::graph_holder::GraphHolder;
@@ -66,9 +66,8 @@ impl<'a> Reachability<'a> {
     /// Who keeps what, of which type and by which way, as far as the references say it of most of the growth:
     /// by one holder, else by a way that several share, else by type alone.
     pub(crate) fn kept(&self) -> Option<Evidence> {
-        let most = |n: &u64| *n as f64 >= self.grown as f64 * HELD_BY_ONE;
         let by_way = || {
-            let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| most(&p.bytes))?;
+            let path = self.most_way()?;
             Some(format!(
                 "{} of what is live is kept by way of {}",
                 bytes(path.bytes),
@@ -76,7 +75,7 @@ impl<'a> Reachability<'a> {
             ))
         };
         let by_type = || {
-            let of = self.graph.types.iter().rev().max_by_key(|t| t.bytes).filter(|t| most(&t.bytes))?;
+            let of = self.graph.types.iter().rev().max_by_key(|t| t.bytes).filter(|t| self.is_most(t.bytes))?;
             Some(format!("{} of what is live is {} {}", bytes(of.bytes), count(of.objects), of.name))
         };
         let said = match &self.holder {
@@ -89,11 +88,18 @@ impl<'a> Reachability<'a> {
         Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
     }
 
+    /// The way by which most of it is kept, if there is one.
+    fn most_way(&self) -> Option<&'a GraphPath> {
+        self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| self.is_most(p.bytes))
+    }
+
+    fn is_most(&self, bytes: u64) -> bool {
+        bytes as f64 >= self.grown as f64 * HELD_BY_ONE
+    }
+
     /// The function of goroutines by way of which most of it is kept, though others lead there too.
     pub(crate) fn way_from(&self) -> Option<&'a str> {
-        let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes)?;
-        let most = path.bytes as f64 >= self.grown as f64 * HELD_BY_ONE;
-        let first = path.steps.first().filter(|_| most)?;
+        let first = self.most_way()?.steps.first()?;
         let of = first.strip_prefix("goroutines in ").or_else(|| first.strip_prefix("goroutine in "))?;
         // What follows a function's name says in which frame it stands.
         Some(of.split(" [").next().unwrap_or(of))
@@ -181,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_said_by_holder_else_by_way_else_by_type() {
-        use crate::facts::{GraphPath, GraphType};
+        use crate::facts::GraphType;
         let mut g = graph(500, 10, vec![root("goroutine", "main.tab", 490, 158)]);
         g.types = vec![GraphType { name: "[]uint8".into(), objects: 9, bytes: 400 * MB, ..GraphType::default() }];
         let said = |g: &GraphFacts| Reachability::of(Some(g), 500 * MB).unwrap().kept().map(|e| e.text);
