@@ -85,7 +85,7 @@ impl Assigner<'_> {
                     self.offer(word.to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
                 }
                 // Its length is not always in the frame, and it has one.
-                Said::String => self.said(said, word.to, [beside(found.after[0]).or(Some(1)), None]),
+                Said::String => self.said(said, word.to, [beside(found.length).or(Some(1)), None]),
                 said => self.said(said, word.to, [None; 2]),
             }
         }

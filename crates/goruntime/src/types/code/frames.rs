@@ -31,8 +31,8 @@ pub struct FrameSaid {
     pub said: Said,
     /// Whether that is only what it is declared as: it may lead to the first part of something larger.
     pub is_declared: bool,
-    /// Of a slice or string where its length stands in the frame, and a slice's capacity, where they do.
-    pub after: [Option<i32>; 2],
+    /// Of a slice or string: where its length stands in the frame, if it does.
+    pub length: Option<i32>,
 }
 
 /// What code says of words in frames.
@@ -108,13 +108,9 @@ impl<'c> FrameTypes<'c> {
         for (slot, value) in &slots {
             let Some(Known { said, is_declared }) = self.value(call, *value, 0) else { continue };
             let local = &mut self.functions.get_mut(&entry)?.as_mut()?.local;
-            let place = |value: Option<Value>| {
-                let value = value?;
-                slots.iter().find(|(_, v)| *v == value).map(|(slot, _)| *slot)
-            };
-            let length = local.behind(*value);
-            let capacity = length.and_then(|length| local.behind(length));
-            found.push(FrameSaid { slot: *slot, said, is_declared, after: [place(length), place(capacity)] });
+            let place = |value: Value| slots.iter().find(|(_, v)| *v == value).map(|(slot, _)| *slot);
+            let length = local.behind(*value).and_then(place);
+            found.push(FrameSaid { slot: *slot, said, is_declared, length });
         }
         Some(found)
     }
