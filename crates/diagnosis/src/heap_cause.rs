@@ -3,7 +3,7 @@
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
-use crate::facts::{Amount, Facts};
+use crate::facts::{Amount, Facts, Frame};
 use crate::growth::{Culprit, Growth};
 use crate::heap_use::HeapUse;
 use crate::large_objects::HugeObjects;
@@ -21,6 +21,7 @@ use crate::thresholds::heap_growth::{
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
+use crate::waits::is_held_up;
 use crate::window::Window;
 
 /// A rival of what stays alive.
@@ -70,6 +71,8 @@ pub(crate) struct HeapCause<'a> {
     pub(crate) calls: Option<Calls<'a>>,
     /// Whether those calls were found by the culprit's own stacks; else by their number alone.
     linked: bool,
+    /// Bytes that are kept by way of those calls, where they are held up, and others lead there too.
+    pub(crate) by_way: Option<u64>,
     /// The collector.
     pub(crate) collector: Collector,
     /// What the growth is made of.
@@ -95,6 +98,7 @@ impl<'a> HeapCause<'a> {
             origin,
             calls,
             linked: true,
+            by_way: None,
             collector,
             parts,
             recursion: None,
@@ -104,7 +108,7 @@ impl<'a> HeapCause<'a> {
         // from outside: v2ray, of which 80 goroutines in a select were suspected, and the pipes of 40 writers
         // were full).
         if let (Origin::Suspects(all), Some(by)) = (&mut it.origin, it.reach.and_then(|r| r.way_from())) {
-            all.sort_by_key(|s| s.at.function != by);
+            all.sort_by_key(|s| s.at.function != by.0);
         }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
@@ -114,6 +118,8 @@ impl<'a> HeapCause<'a> {
         }
         if let Some(calls) = it.holders_calls(facts, window) {
             (it.calls, it.linked) = (Some(calls), true);
+        } else if let Some((calls, bytes)) = it.held_up_on_the_way(facts, window) {
+            (it.calls, it.linked, it.by_way) = (Some(calls), false, Some(bytes));
         }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
         // A capture of the profile alone has no gauges.
@@ -165,6 +171,9 @@ impl<'a> HeapCause<'a> {
         }
         if let Some(mechanism) = self.by_holder(window) {
             return mechanism;
+        }
+        if self.by_way.is_some() {
+            return Mechanism::WaitingCalls;
         }
         if self.waiting_calls(facts).is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
@@ -238,9 +247,24 @@ impl<'a> HeapCause<'a> {
         if self.calls.as_ref().is_some_and(|calls| self.are_those(held, calls)) {
             return None;
         }
-        let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
-        let of = frames.into_iter().find(|f| f.function == held.root().name)?;
-        Some(Calls::of(facts, of, window)).filter(|c| c.total > 0)
+        Some(Calls::of(facts, frame_of(facts, &held.root().name)?, window)).filter(|c| c.total > 0)
+    }
+
+    /// Goroutines that are held up, by way of which most of the growth is kept though others lead there too:
+    /// what they cannot get rid of piles up behind them (seen from outside: v2ray, whose clients did not read.
+    /// 40 writers waited, with full pipes that who fills them leads to as well). Those at work in the
+    /// culprit's own code come before them; who has no work leads to what all share as well, and is not meant.
+    fn held_up_on_the_way(&self, facts: &'a Facts, window: &Window) -> Option<(Calls<'a>, u64)> {
+        let reach = self.reach.as_ref().filter(|r| r.holder.is_none())?;
+        let (function, bytes) = reach.way_from()?;
+        let profiled = matches!(self.origin, Origin::Profiled(_));
+        if self.shared().is_some() || profiled && self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS) {
+            return None;
+        }
+        let calls = Calls::of(facts, frame_of(facts, function)?, window);
+        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && is_held_up(facts, w.group))?;
+        let most = waiting.count as f64 >= calls.total as f64 * MOST_CALLS;
+        most.then_some((calls, bytes))
     }
 
     /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
@@ -619,6 +643,12 @@ impl<'a> HeapCause<'a> {
     }
 }
 
+/// A frame of a function that some goroutine is in.
+fn frame_of<'a>(facts: &'a Facts, function: &str) -> Option<&'a Frame> {
+    let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
+    frames.into_iter().find(|f| f.function == function)
+}
+
 /// Others that share the limit and are large beside what came: what they have gained meanwhile nobody knows
 /// (seen: a service that had just loaded, beside a process that then filled the group; `lab/deaths`,
 /// neighbour).
@@ -629,7 +659,7 @@ fn rival_neighbours(facts: &Facts, window: &Window) -> Option<Rival> {
 }
 
 /// Whether objects are one for each that waits, or a whole few: else their numbers only happen to be alike.
-fn a_few_each(objects: u64, waiting: u64) -> bool {
+pub(crate) fn a_few_each(objects: u64, waiting: u64) -> bool {
     let each = objects as f64 / waiting.max(1) as f64;
     (MIN_OBJECTS..=1.3).contains(&each) || (1.3..4.5).contains(&each) && (each - each.round()).abs() <= 0.15
 }

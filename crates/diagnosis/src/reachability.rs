@@ -97,12 +97,11 @@ impl<'a> Reachability<'a> {
         bytes as f64 >= self.grown as f64 * HELD_BY_ONE
     }
 
-    /// The function of goroutines by way of which most of it is kept, though others lead there too.
-    pub(crate) fn way_from(&self) -> Option<&'a str> {
-        let first = self.most_way()?.steps.first()?;
-        let of = first.strip_prefix("goroutines in ").or_else(|| first.strip_prefix("goroutine in "))?;
-        // What follows a function's name says in which frame it stands.
-        Some(of.split(" [").next().unwrap_or(of))
+    /// The function of goroutines by way of which most of it is kept, though others lead there too, and the
+    /// bytes.
+    pub(crate) fn way_from(&self) -> Option<(&'a str, u64)> {
+        let path = self.most_way()?;
+        Some((goroutines_of(path)?, path.bytes))
     }
 
     /// What keeps most of it and is shared, unless it has one for each of so many calls.
@@ -119,6 +118,14 @@ impl<'a> Reachability<'a> {
     pub(crate) fn goroutines(&self) -> Option<&HeldBy<'a>> {
         self.holder.as_ref().filter(|held| held.root().kind == "goroutine" && held.root().goroutines > 0)
     }
+}
+
+/// The function of the goroutines that a way begins at.
+pub(crate) fn goroutines_of(path: &GraphPath) -> Option<&str> {
+    let first = path.steps.first()?;
+    let of = first.strip_prefix("goroutines in ").or_else(|| first.strip_prefix("goroutine in "))?;
+    // What follows a function's name says in which frame it stands.
+    Some(of.split(" [").next().unwrap_or(of))
 }
 
 impl<'a> HeldBy<'a> {
@@ -198,7 +205,7 @@ mod tests {
         let steps = vec!["global main.p".to_owned(), ".queue".to_owned()];
         let goroutines = vec!["goroutines in main.(*pipe).send [frame main.copy]".to_owned(), ".data".to_owned()];
         g.paths = vec![GraphPath { steps: goroutines, bytes: 300 * MB, ..GraphPath::default() }];
-        assert_eq!(Reachability::of(Some(&g), 500 * MB).unwrap().way_from(), Some("main.(*pipe).send"));
+        assert_eq!(Reachability::of(Some(&g), 500 * MB).unwrap().way_from().map(|w| w.0), Some("main.(*pipe).send"));
         assert_eq!(Reachability::of(Some(&g), 5000 * MB).unwrap().way_from(), None, "it is not most of it");
         g.paths = vec![GraphPath { steps, type_name: "main.event".into(), bytes: 300 * MB, ..GraphPath::default() }];
         assert!(

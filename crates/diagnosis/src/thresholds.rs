@@ -71,6 +71,9 @@ pub(crate) mod goroutine_growth {
     /// Part of all goroutines, as one in so many, from which on the calls in flight are told apart from a
     /// pile. Chosen; the recorded incident has one in 2.
     pub(crate) const IN_FLIGHT_ONE_IN: u64 = 3;
+    /// Part, as one in so many, by which two groups may differ and still be as many. Chosen: a few may just
+    /// be on their way.
+    pub(crate) const AS_MANY_ONE_IN: u64 = 20;
 }
 
 pub(crate) mod heap_growth {
@@ -88,6 +91,9 @@ pub(crate) mod heap_growth {
     pub(crate) const NEIGHBOURS: f64 = 0.25;
     /// Share of the growth from which on one function is named. Chosen: no other can then have as much.
     pub(crate) const MAJORITY: f64 = 0.5;
+    /// Part of what a function has below it that one which it calls must have, to be named in its place.
+    /// Chosen.
+    pub(crate) const NEARLY_ALL: f64 = 0.95;
     /// Part of the process's growth that the sites which grew must explain. Chosen; medians of 0.98 to 1.02
     /// in 60 played incidents (`benches/results/incident.txt`).
     pub(crate) const MIN_EXPLAINED: f64 = 1.0 / 3.0;

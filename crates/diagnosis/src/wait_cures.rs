@@ -10,6 +10,8 @@ pub(crate) struct Known {
     pub(crate) holders: bool,
     /// Whether I/O has a deadline; `None`: it was not read.
     pub(crate) deadline: Option<bool>,
+    /// Whether I/O is a write.
+    pub(crate) writes: bool,
 }
 
 /// What to do about goroutines that wait so in `place`.
@@ -20,6 +22,9 @@ pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
         ),
         wait if wait.is_lock() => format!(
             "Find who holds the lock that {place} waits for, and does not give it back soon: a return without Unlock, a wait or a slow call under the lock."
+        ),
+        Wait::Io if known.writes => format!(
+            "Give what {place} writes a deadline (SetWriteDeadline, a server's WriteTimeout), bound what may queue up behind a writer, and let go of who does not read."
         ),
         Wait::Io => match known.deadline {
             Some(false) => format!(

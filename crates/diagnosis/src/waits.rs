@@ -137,6 +137,22 @@ fn is_in(facts: &Facts, group: &Group, method_of: &str) -> bool {
     innermost.take_while(|f| is_of_the_wait(&f.function)).any(|f| f.function.starts_with(method_of))
 }
 
+/// Whether who waits so has something to do and cannot: a lock, a receiver, an end that does not read. Who
+/// waits to receive, to read or in a select may be without work.
+pub(crate) fn is_held_up(facts: &Facts, group: &Group) -> bool {
+    match doing(facts, group) {
+        Doing::Waiting(Wait::Mutex | Wait::RwMutex | Wait::Once | Wait::ChanSend) => true,
+        Doing::Waiting(Wait::Io) => is_writing(facts, group),
+        _ => false,
+    }
+}
+
+/// Whether I/O that is waited for is a write: the other end does not read.
+pub(crate) fn is_writing(facts: &Facts, group: &Group) -> bool {
+    let mut innermost = group.stack.iter().filter_map(|i| frame(facts, *i)).map(|f| f.function.as_str());
+    innermost.any(|f| f == "internal/poll.(*pollDesc).waitWrite" || f.starts_with("internal/poll.(*FD).Write"))
+}
+
 /// Of the runtime or of `sync`: what a goroutine goes through until it waits.
 pub(crate) fn is_of_the_wait(function: &str) -> bool {
     ["runtime.", "sync.", "internal/sync.", "internal/"].iter().any(|of| function.starts_with(of))
@@ -180,5 +196,19 @@ mod tests {
         assert_eq!(of("runnable", "", &[5]), Doing::Working);
         assert_eq!(of("waiting", "GC assist wait", &[0, 5]), Doing::Working);
         assert_eq!(of("syscall", "", &[5]), Doing::Waiting(Wait::Syscall));
+    }
+
+    #[test]
+    fn who_cannot_go_on_is_told_from_who_has_no_work() {
+        let names = ["internal/poll.(*pollDesc).waitWrite", "internal/poll.(*pollDesc).waitRead", "main.serve"];
+        let frames = names.map(|f| Frame { function: f.into(), ..Frame::default() });
+        let facts = Facts { frames: frames.into(), ..Facts::default() };
+        let held_up = |reason: &str, stack: &[u32]| {
+            let (stack, wait_reason) = (stack.to_vec(), reason.into());
+            is_held_up(&facts, &Group { state: "waiting".into(), wait_reason, stack, ..Group::default() })
+        };
+        assert!(held_up("IO wait", &[0, 2]) && !held_up("IO wait", &[1, 2]) && !held_up("IO wait", &[2]));
+        assert!(held_up("chan send", &[2]) && held_up("sync.Mutex.Lock", &[2]));
+        assert!(!held_up("chan receive", &[2]) && !held_up("select", &[2]) && !held_up("sync.Cond.Wait", &[2]));
     }
 }

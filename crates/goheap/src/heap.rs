@@ -155,7 +155,7 @@ impl<'a> Heap<'a> {
             }
             let roots = graph.roots().clone();
             // Each object is held by whoever is to be called its holder.
-            let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
+            let dominators = Dominators::settled_beside(&mut graph, |root| holders.rank(root), holders.unsure())?;
             Ok::<_, TooLarge>((graph, dominators, on_stacks, roots))
         };
         let (types, made) = if for_types.is_some() {

@@ -22,6 +22,26 @@ impl Graph {
         self.reach_beside(Reach { objects: Bits::new(self.layout().bound()), ..Reach::default() }, enter)
     }
 
+    /// Walks from what `holds` says that roots hold.
+    pub(crate) fn reach_by(&self, holds: impl Fn(RootId, ObjectId) -> bool) -> Reach {
+        let mut seen = Bits::new(self.layout().bound());
+        let mut waiting = Vec::new();
+        let mut meet = |object: u32, waiting: &mut Vec<u32>| {
+            // The others point nowhere.
+            if seen.insert(object as usize) && self.numbered.bits().contains(object as usize) {
+                waiting.push(object);
+            }
+        };
+        for (_, object) in self.roots().held().iter().filter(|(root, object)| holds(*root, *object)) {
+            meet(object.0, &mut waiting);
+            while let Some(from) = waiting.pop() {
+                self.edges.of(from, |to| meet(to, &mut waiting));
+            }
+        }
+        let retained = self.layout().total_of(&seen);
+        Reach { objects: seen, retained }
+    }
+
     /// As [`Graph::reach`], with what is reached already: what was before is not gone through again, so that
     /// roots can be added one by one at the cost of what each adds.
     pub fn reach_beside(&self, before: Reach, enter: impl Fn(Holder) -> bool) -> Reach {

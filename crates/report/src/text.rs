@@ -130,7 +130,9 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     }
     let limits: Vec<String> = d.limits.iter().map(what_if).collect();
     if !limits.is_empty() {
-        block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
+        let unless =
+            if d.limits.iter().all(|l| l.seconds.is_finite()) { "" } else { ", if no more than now comes to be alive" };
+        block(out, "LIMIT", &[format!("a larger limit would buy: {}{unless} [estimated]", limits.join(", "))])?;
     }
     if let Some(c) = &d.growth.culprit {
         block(

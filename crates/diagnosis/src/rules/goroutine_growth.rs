@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 
 use super::deep_stacks;
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Frame};
+use crate::facts::{Facts, Frame, GraphPath, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::goroutine_verdicts::VerdictGroup;
-use crate::heap_cause::{HeapCause, Mechanism};
-use crate::owner::{frame, is_standard_library};
+use crate::heap_cause::{HeapCause, Mechanism, a_few_each};
+use crate::owner::{frame, is_inside, is_standard_library, owner_on};
+use crate::reachability::goroutines_of;
 use crate::rival::Told;
 use crate::sentence::level;
 use crate::subject::Subject;
-use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE};
+use crate::thresholds::goroutine_growth::{
+    AS_MANY_ONE_IN, IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE,
+};
 use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, doing};
+use crate::waits::{Doing, doing, is_writing};
 use crate::window::Window;
 
 /// The rule.
@@ -102,14 +105,15 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
         .max_by_key(|g| g.count)?;
     let name =
         |i: Option<&u32>| i.and_then(|i| frame(facts, *i)).map_or("an unknown function", |f| f.function.as_str());
-    let program = largest
-        .stack
-        .iter()
-        .find(|i| frame(facts, **i).is_some_and(|f| !is_standard_library(&f.function, &facts.target.module.path)));
-    let at = program.or_else(|| largest.stack.first());
-    let place = name(at);
-    let at = at.and_then(|i| frame(facts, *i));
+    let module = &facts.target.module.path;
+    let own = owner_on(facts, &largest.stack).filter(|f| !is_standard_library(&f.function, module));
+    let at = own.or_else(|| frame(facts, *largest.stack.first()?));
+    let place = at.map_or("an unknown function", |f| f.function.as_str());
     let state = largest.why();
+    let kin = kin(facts, largest);
+    let crowd = kin.iter().map(|g| g.count).fold(largest.count, u64::saturating_add);
+    let behind = led_to(facts, largest, &kin).min(w.growth().saturating_sub(grown));
+    let all = (grown.saturating_add(behind)) as f64 / w.growth().max(1) as f64;
     // A verdict on few of them is not that on all.
     let cause = cause(place).filter(|g| g.count.saturating_mul(2) >= largest.count);
     let because = cause.map_or_else(String::new, |g| format!(": {}", g.cause));
@@ -122,7 +126,16 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
             short(&f.file),
             f.line
         ),
-        None => format!("{} of {} goroutines are in {place} ({state})", count(largest.count), count(g.total)),
+        None => format!(
+            "{} of {} goroutines are in {place} ({state}){}",
+            count(largest.count),
+            count(g.total),
+            beside(facts, &kin)
+        ),
+    };
+    let with = match behind {
+        0 => String::new(),
+        n => format!("; with what each of them leads to in the heap, {}, that is {}", bytes(n), percent(all.min(1.0))),
     };
     Some(Finding {
         code: GoroutineGrowth::INFO.code,
@@ -132,20 +145,26 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
         },
         level: level(facts, w.end_bytes),
         title: match doing(facts, largest) {
+            Doing::Waiting(_) if is_writing(facts, largest) => {
+                "goroutines pile up, and wait for the other end to read what they write".into()
+            }
             Doing::Waiting(wait) => format!("goroutines pile up, and wait for {}", wait.what()),
             Doing::Working => "goroutines pile up, and are at work".into(),
         },
         sentence: format!(
-            "{who}{because}; their stacks grew by {}, {} of the growth, about {} each.",
+            "{who}{because}; their stacks grew by {}, {} of the growth, about {} each{with}.",
             bytes(grown),
             percent(share.min(1.0)),
             bytes(used / g.total.max(1))
         ),
         factors: vec![
-            ConfidenceFactor { name: "share of the growth that is stacks", value: share.min(1.0) },
+            ConfidenceFactor {
+                name: "share of the growth that is stacks, and what each of them leads to",
+                value: all.min(1.0),
+            },
             ConfidenceFactor {
                 name: "share of the goroutines that it is about",
-                value: started.max(largest.count) as f64 / g.total.max(1) as f64,
+                value: (started.max(crowd) as f64 / g.total.max(1) as f64).min(1.0),
             },
         ],
         rivals: Vec::new(),
@@ -170,7 +189,10 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
             .collect(),
         cure: match doing(facts, largest) {
             _ if cause.is_some() => cause.map(|g| g.cure.clone()).unwrap_or_default(),
-            Doing::Waiting(wait) => cure(wait, place, Known { deadline: deadline(largest), ..Known::default() }),
+            Doing::Waiting(wait) => {
+                let (deadline, writes) = (deadline(largest), is_writing(facts, largest));
+                cure(wait, place, Known { deadline, writes, ..Known::default() })
+            }
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
             ),
@@ -199,6 +221,40 @@ fn main_creator(facts: &Facts) -> (Option<&Frame>, u64) {
     most.map_or((None, 0), |(f, n)| (Some(f), n))
 }
 
+/// Groups that are as many as the largest: of one call, or one connection, each has a goroutine (seen from
+/// outside: a server of web sockets, four goroutines for each of 2,694 connections, told as a quarter of the
+/// matter).
+fn kin<'a>(facts: &'a Facts, largest: &Group) -> Vec<&'a Group> {
+    let near = |n: u64| n.abs_diff(largest.count).saturating_mul(AS_MANY_ONE_IN) <= largest.count;
+    let others = facts.goroutines.groups.iter().filter(|g| !std::ptr::eq(*g, largest));
+    others.filter(|g| largest.count >= MIN_GOROUTINES && near(g.count)).collect()
+}
+
+/// `, and as many each in main.write and main.process: one of each for whatever they serve`.
+fn beside(facts: &Facts, kin: &[&Group]) -> String {
+    let mut places: Vec<&str> =
+        kin.iter().filter_map(|g| owner_on(facts, &g.stack)).map(|f| f.function.as_str()).collect();
+    places.sort_unstable();
+    places.dedup();
+    match places.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(", and as many in {last}"),
+        Some((last, others)) => format!(", and as many each in {} and {last}", others.join(", ")),
+    }
+}
+
+/// Bytes of the heap that each of them leads to by itself: by ways that begin at them, to one object or a few
+/// for each. What all of them lead to is no one's.
+fn led_to(facts: &Facts, largest: &Group, kin: &[&Group]) -> u64 {
+    let Some(graph) = facts.graph.as_ref().filter(|g| g.of_one_moment) else { return 0 };
+    let groups = || kin.iter().copied().chain([largest]);
+    let of_them = |path: &&GraphPath| {
+        let from = goroutines_of(path);
+        from.is_some_and(|f| groups().any(|g| is_inside(facts, &g.stack, f))) && a_few_each(path.objects, largest.count)
+    };
+    graph.paths.iter().filter(of_them).map(|p| p.bytes).fold(0, u64::saturating_add)
+}
+
 /// The function that most goroutines of a `go` statement began in, as far as their stacks were read.
 fn starts<'a>(facts: &'a Facts, creator: &Frame) -> &'a str {
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
@@ -216,7 +272,7 @@ fn starts<'a>(facts: &'a Facts, creator: &Frame) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Gc, Goroutines, Group};
+    use crate::facts::{Gc, Goroutines, GraphFacts, Group};
 
     fn facts(groups: &[(u64, u32, u32)]) -> (Facts, Window) {
         let frames = ["main.handle", "main.worker", "main.deep", "main.other"];
@@ -278,6 +334,30 @@ mod tests {
         f.goroutines.groups[0].created_by = None;
         let site = Subject::Site { function: "main.worker".into(), file: "svc/main.go".into() };
         assert_eq!(find(&f, &w, |_| None).unwrap().subject, site);
+    }
+
+    /// As a server of web sockets had it: four goroutines for each of 2,694 connections.
+    #[test]
+    fn goroutines_of_one_connection_are_one_crowd() {
+        let (mut f, w) = facts(&[(2695, 0, 3), (2690, 1, 2), (2694, 2, 0), (30, 3, 1)]);
+        f.goroutines.stack_bytes = 150_000_000;
+        let path = |first: &str, objects: u64, bytes: u64| GraphPath {
+            steps: vec![first.into(), ".buf".into()],
+            objects,
+            bytes,
+            ..GraphPath::default()
+        };
+        let paths = vec![
+            path("goroutines in main.worker [frame main.worker]", 2694, 40_000_000),
+            path("goroutines in main.other", 30, 90_000_000),
+            // What all of them lead to.
+            path("goroutines in main.handle", 700_000, 90_000_000),
+        ];
+        f.graph = Some(GraphFacts { of_one_moment: true, paths, ..GraphFacts::default() });
+        let found = find(&f, &w, |_| None).unwrap();
+        let said = "are in main.handle (chan receive), and as many each in main.deep and main.worker; their stacks grew by 150 MB, 30 % of the growth, about 18.5 kB each; with what each of them leads to in the heap, 40.0 MB, that is 38 %.";
+        assert!(found.sentence.ends_with(said), "{}", found.sentence);
+        assert!((found.confidence() - 0.38).abs() < 0.01, "{}", found.confidence());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, Wait, doing, is_of_the_wait};
+use crate::waits::{Doing, Wait, doing, is_of_the_wait, is_writing};
 use crate::window::Window;
 
 /// The rule.
@@ -66,12 +66,13 @@ fn find<'v>(
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        // Who waits in a library never wrote the select that it is in.
+        // Who waits in a library never wrote the select that it is in; what is said of reading is no cure for
+        // who writes.
         cure: cause
-            .filter(|_| library_wait(facts, waiting.group).is_none())
+            .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
             .map_or_else(|| the_cure(facts, w, waiting, at, !holders.is_empty()), |g| g.cure.clone()),
         site,
-        do_now: do_now(calls, waiting, at),
+        do_now: do_now(facts, calls, waiting, at),
     })
 }
 
@@ -89,7 +90,10 @@ fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holder
             "Give the loop in {} a way out: return when a context is done, and stop its ticker or timer.",
             at.function
         ),
-        None => cure(waiting.wait, &at.function, Known { holders, deadline: deadline(waiting.group) }),
+        None => {
+            let known = Known { holders, deadline: deadline(waiting.group), writes: is_writing(facts, waiting.group) };
+            cure(waiting.wait, &at.function, known)
+        }
     }
 }
 
@@ -132,6 +136,10 @@ fn waiting_for(facts: &Facts, waiting: &Waiting<'_>) -> String {
     let group = waiting.group;
     let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
     match (waiting.wait, group.waits_on) {
+        (Wait::Io, _) if is_writing(facts, group) => {
+            let until = if deadline(group) == Some(false) { ", without a deadline" } else { "" };
+            format!("the other end to read what they write{until}")
+        }
         (Wait::Io, _) if deadline(group) == Some(false) => format!("{what} without a deadline"),
         (Wait::Io, _) if deadline(group) == Some(true) => format!("{what} with a deadline (a slow dependency)"),
         (Wait::Mutex, Some(on)) if almost_all(on.most) => "one mutex".to_owned(),
@@ -177,11 +185,13 @@ fn sentence(
         (_, true) => format!("goroutines in {}", calls.of.function),
         (_, false) => format!("goroutines that {} started", calls.of.function),
     };
+    let wait = waiting_for(facts, waiting);
+    let comma = if wait.contains(',') { "," } else { "" };
     let who = format!(
-        "{} of {} {whose} wait for {} {}{}",
+        "{} of {} {whose} wait for {}{comma} {}{}",
         count(waiting.count),
         count(calls.total),
-        waiting_for(facts, waiting),
+        wait,
         in_or_below(facts, waiting.group, at),
         cause.map_or_else(String::new, |g| format!(": {}", g.cause))
     );
@@ -192,6 +202,12 @@ fn sentence(
             percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0)),
             growth_of(facts, w),
             bytes(c.growth.bytes / calls.total.max(1))
+        ),
+        Origin::Suspects(_) if heap.by_way.is_some() => format!(
+            "{who}, and lead to most of {}: {}, about {} each. Which line allocated it is not recorded.",
+            growth_of(facts, w),
+            bytes(heap.by_way.unwrap_or_default()),
+            bytes(heap.by_way.unwrap_or_default() / calls.total.max(1))
         ),
         Origin::Suspects(_) => format!(
             "{who}, and came with {}: about {} each, stacks included, if all of it is theirs. Which line allocated it is not recorded.",
@@ -305,7 +321,7 @@ fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     inside.take(MAX_HOLDERS).collect()
 }
 
-fn do_now(calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, String)> {
+fn do_now(facts: &Facts, calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, String)> {
     let mut out = vec![(
         format!("Restart the instances in which many goroutines wait in {}", at.function),
         "it frees what they hold, and fills again until the cause is gone".to_owned(),
@@ -315,7 +331,8 @@ fn do_now(calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, 
         "each that waits holds memory until it ends".to_owned(),
     ));
     if waiting.wait == Wait::Io {
-        out.push(("Look at the other end: who does not answer, and since when".to_owned(), String::new()));
+        let does_not = if is_writing(facts, waiting.group) { "read" } else { "answer" };
+        out.push((format!("Look at the other end: who does not {does_not}, and since when"), String::new()));
     }
     out
 }

@@ -10,7 +10,7 @@ use lastgasp_goruntime::{
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::{Edges, Places};
@@ -77,15 +77,16 @@ impl Holders {
         let roots = self.add_groups(goroutines, &taken.runtime.build_info.module.path);
         let mut lost = 0u64;
         let (all, frames, pointed) = (&mut self.roots, &mut self.frames, &mut self.pointed);
-        let mut hold = |goid: u64, to: Addr, place: StackPlace| {
-            if edges.layout.object_at(to.0).is_none() {
-                return;
-            }
+        // Of one goroutine: what it may hold, and what it holds.
+        let unsure = &mut self.unsure;
+        let (mut may, mut does) = (Vec::new(), Vec::new());
+        let mut hold = |goid: u64, to: Addr, place: StackPlace| -> Option<(RootId, ObjectId)> {
+            edges.layout.object_at(to.0)?;
             let Some(root) = roots.get(&goid) else {
                 lost += 1;
-                return;
+                return None;
             };
-            let Some(object) = all.hold(*root, &edges.layout, to.0) else { return };
+            let object = all.hold(*root, &edges.layout, to.0)?;
             let place = match place {
                 StackPlace::Frame(pc) => {
                     frames.add(*root, object, pc);
@@ -96,6 +97,7 @@ impl Holders {
             if edges.watched.has(object) {
                 pointed.add((*root, place), to);
             }
+            Some((*root, object))
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
         let (words, maps) = (&mut self.words, &mut self.maps);
@@ -113,7 +115,11 @@ impl Holders {
             stacks.read_with_deferred(
                 g,
                 &mut |root| {
-                    hold(root.goid, root.to, root.place);
+                    match hold(root.goid, root.to, root.place) {
+                        Some(pair) if root.unsure => may.push(pair),
+                        Some((_, object)) => does.push(object),
+                        None => {}
+                    }
                     if let Some(at) = root.map
                         && maps.len() < MAX_STACK_MAPS
                         && edges.layout.object_at(root.to.0).is_some()
@@ -129,6 +135,8 @@ impl Holders {
                 },
                 &mut note_bound,
             );
+            unsure.extend(may.drain(..).filter(|(_, object)| !does.contains(object)));
+            does.clear();
             if !own.is_empty() {
                 let ids = self.calls.add(stacks.calls());
                 words.extend(own.drain(..).filter_map(|(call, slot, at, to)| {
@@ -139,7 +147,11 @@ impl Holders {
         maps.sort_unstable();
         maps.dedup();
         self.tally = stacks.finish(gaps);
-        edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        unsure.sort_unstable();
+        unsure.dedup();
+        let own = edges.of_goroutines.iter().filter_map(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        let own: FxHashSet<(RootId, ObjectId)> = own.collect();
+        unsure.retain(|pair| !own.contains(pair));
         for word in bound {
             if let Some(root) = roots.get(&word.goid) {
                 self.pointed.add((*root, RootPlace::Deferred(word.code)), word.to);

@@ -112,6 +112,9 @@ pub(crate) struct Holders {
     /// Number of the goroutine that each root from `goroutines_from` on is.
     goids: Vec<u64>,
     frames: Frames,
+    /// Goroutines with objects that they may hold: words that may be left over from calls which have ended.
+    /// By goroutine, then object; what it holds for certain too is not among them.
+    unsure: Vec<(RootId, ObjectId)>,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
     /// The calls under way in whose frames they are.
@@ -175,6 +178,11 @@ impl Holders {
     /// The roots, for the graph.
     pub(crate) fn take(&mut self) -> Roots {
         std::mem::take(&mut self.roots)
+    }
+
+    /// Goroutines with what they may hold, sorted.
+    pub(crate) fn unsure(&self) -> &[(RootId, ObjectId)] {
+        &self.unsure
     }
 
     /// Who of several is to be called the holder of what all of them reach: the lowest.

@@ -5,6 +5,7 @@ mod owners;
 mod preorder;
 mod semi_nca;
 mod sums;
+mod unsure;
 
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge};

@@ -17,7 +17,7 @@ impl Cause for IoWithoutDeadline {
         title: "I/O without a deadline",
         doc: include_str!("io-without-deadline.md"),
     };
-    const CURE: &'static str = "Give what {place} waits for a deadline (SetDeadline, a client's Timeout, a server's ReadTimeout and IdleTimeout, a context), and bound how many may wait at a time.";
+    const CURE: &'static str = "Give what {place} waits for a deadline (SetDeadline, a client's Timeout, a server's ReadTimeout, WriteTimeout and IdleTimeout, a context), and bound how many may wait at a time.";
 
     fn check(scene: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
         if let Some(reader) = asks_without_deadline(scene, &case.seen) {
