@@ -16,8 +16,8 @@ use crate::sentence::{rest_of_a_start, rested};
 use crate::shared_object::SharedObject;
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
-    ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
-    MIN_MARKS, MIN_SHARE, NEIGHBOURS, SURVIVED,
+    ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAJORITY, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL,
+    MIN_CALLS, MIN_MARKS, MIN_SHARE, NEIGHBOURS, SURVIVED,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
@@ -219,6 +219,14 @@ impl<'a> HeapCause<'a> {
             return Some(Mechanism::StaysAlive);
         }
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
+    }
+
+    /// Of what stays alive: who keeps it, its name and the part of the growth, where no function allocated most
+    /// of it.
+    pub(crate) fn keeper(&self) -> Option<(String, &'a str, f64)> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let few = culprit.share < MAJORITY && self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
+        self.reach.as_ref().filter(|_| few)?.keeper()
     }
 
     /// The object that keeps most of the growth and is no list of the calls in flight (seen in lab/deaths,
@@ -570,10 +578,11 @@ impl<'a> HeapCause<'a> {
         let waiting = pile.waiting.as_ref().map(|w| w.count).filter(|n| *n >= MANY)?;
         let came = pile.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
         let enough = culprit.growth.objects as f64 >= waiting as f64 * MIN_OBJECTS;
-        let holder = self.reach.as_ref().and_then(|r| r.holder.as_ref());
+        let holder = self.reach.as_ref().and_then(|r| r.holder.as_ref()).map(HeldBy::text);
+        let holder = holder.or_else(|| self.shared().map(SharedObject::text));
         (came && enough && culprit.growth.bytes / waiting >= MIN_HELD).then(|| {
             let tell = format!("{} wait in {}: who holds the objects", count(waiting), pile.of.function);
-            Rival::tested("goroutines that wait, and hold it", holder.map(HeldBy::text), tell)
+            Rival::tested("goroutines that wait, and hold it", holder, tell)
         })
     }
 

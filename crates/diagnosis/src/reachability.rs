@@ -21,8 +21,8 @@ pub(crate) struct Reachability<'a> {
     grown: u64,
     /// Who holds most of it, if one does for certain.
     pub(crate) holder: Option<HeldBy<'a>>,
-    /// The object that keeps most of it, where no holder does alone.
-    shared: Option<SharedObject<'a>>,
+    /// The object that keeps most of it, where no holder does alone, and the part of the growth, at least.
+    shared: Option<(SharedObject<'a>, f64)>,
 }
 
 /// Who holds most of a growth.
@@ -44,8 +44,9 @@ impl<'a> Reachability<'a> {
         let largest = GraphHolder::largest(graph).filter(|h| h.root.kind != "runtime");
         let held_by = |holder: GraphHolder<'a>| HeldBy { part: part(holder.root.retained_bytes), holder };
         let holder = largest.map(held_by).filter(|held| held.part >= HELD_BY_ONE);
-        let shared = SharedObject::largest(graph).filter(|s| part(s.retained_bytes()) >= HELD_BY_ONE);
-        Some(Self { graph, grown, holder, shared: shared.filter(|_| holder.is_none()) })
+        let shared = SharedObject::largest(graph).map(|s| (s, part(s.retained_bytes())));
+        let shared = shared.filter(|(_, part)| holder.is_none() && *part >= HELD_BY_ONE);
+        Some(Self { graph, grown, holder, shared })
     }
 
     /// Whether what came is alive; `None` where it is mixed.
@@ -78,12 +79,9 @@ impl<'a> Reachability<'a> {
             let of = self.graph.types.iter().rev().max_by_key(|t| t.bytes).filter(|t| self.is_most(t.bytes))?;
             Some(format!("{} of what is live is {} {}", bytes(of.bytes), count(of.objects), of.name))
         };
-        let said = match &self.holder {
-            Some(held) => {
-                let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
-                format!("{}{what}", held.text())
-            }
-            None => by_way().or_else(|| self.shared.map(|s| s.text())).or_else(by_type)?,
+        let said = match self.keeper().filter(|_| self.holder.is_some()) {
+            Some((text, ..)) => text,
+            None => by_way().or_else(|| self.shared.map(|(s, _)| s.text())).or_else(by_type)?,
         };
         Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
     }
@@ -106,7 +104,20 @@ impl<'a> Reachability<'a> {
 
     /// What keeps most of it and is shared, unless it has one for each of so many calls.
     pub(crate) fn shared_beside(&self, calls: u64) -> Option<&SharedObject<'a>> {
-        self.shared.as_ref().filter(|s| !s.has_one_for_each(calls))
+        self.shared.as_ref().map(|(s, _)| s).filter(|s| !s.has_one_for_each(calls))
+    }
+
+    /// Who keeps most of it, in words, its name, and the part of the growth, at least: a holder, else an object
+    /// that several lead to.
+    pub(crate) fn keeper(&self) -> Option<(String, &'a str, f64)> {
+        match (&self.holder, &self.shared) {
+            (Some(held), _) => {
+                let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
+                Some((format!("{}{what}", held.text()), &held.root().name, held.part))
+            }
+            (None, Some((shared, part))) => Some((shared.text(), shared.name(), *part)),
+            (None, None) => None,
+        }
     }
 
     /// The holder, if it is a package variable.

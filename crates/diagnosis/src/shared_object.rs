@@ -31,6 +31,11 @@ impl<'a> SharedObject<'a> {
         self.node.retained_bytes
     }
 
+    /// Its type.
+    pub(crate) fn name(&self) -> &'a str {
+        &self.node.name
+    }
+
     /// Whether it has about one for each of so many calls, as a list of those that are being answered has:
     /// then it keeps what is theirs.
     pub(crate) fn has_one_for_each(&self, calls: u64) -> bool {

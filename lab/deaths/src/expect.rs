@@ -332,6 +332,7 @@ mod tests {
             ("calls wait for time to pass, and hold what grew", "sleeping"),
             ("goroutines pile up, and are at work", "goroutine-leak"),
             ("what one function allocates stays alive", "leak-collection"),
+            ("what one holder keeps stays alive", "leak-collection"),
             ("what grew in the Go heap stays alive, and the program keeps no memory profile", "leak-collection"),
             ("one buffer that grows by copying: old and new are there at once", "append-growth"),
             ("deep stacks: a recursion is the growth", "deep-stacks"),

@@ -82,6 +82,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         Mechanism::StaysAlive if heap.may_be_its_start() => {
             "it grew from its start on: it is still loading, or it leaks"
         }
+        Mechanism::StaysAlive if heap.keeper().is_some() => "what one holder keeps stays alive",
         _ if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
         Mechanism::StaysAlive => "what one function allocates stays alive",
         _ => "one function allocates faster than memory lasts",
@@ -92,13 +93,26 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         level: level(facts, w.end_bytes),
         title: title.into(),
         sentence: sentence(facts, c, w, heap, per_call),
-        factors: of_culprit(facts, growth, w, c).into_iter().chain(certainty(heap)).collect(),
+        factors: factors(facts, growth, w, heap, c),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, growth, c, w, heap),
         cure: cure(facts, c, heap),
         site: Some(c.site),
         do_now: do_now(facts, c, w, heap, per_call),
     })
+}
+
+/// How sure the place is, or who keeps it where that is what is named; then the cause.
+fn factors(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, c: &Culprit) -> Vec<ConfidenceFactor> {
+    let mut out = of_culprit(facts, growth, w, c);
+    if let (Some((_, _, part)), Some(of_function)) = (heap.keeper(), out.first_mut()) {
+        *of_function = ConfidenceFactor {
+            name: "share of the growth that the holder keeps, at least, by the heap's references",
+            value: part,
+        };
+    }
+    out.extend(certainty(heap));
+    out
 }
 
 /// How sure the cause is, beside its rivals: the part of the calls that are at work, the part that is alive.
@@ -119,6 +133,15 @@ fn certainty(heap: &HeapCause<'_>) -> Option<ConfidenceFactor> {
 
 fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_call: Option<u64>) -> String {
     let part = percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0));
+    if let Some((keeps, ..)) = heap.keeper() {
+        let growth = growth_of(facts, w);
+        let comma = if growth.contains(',') { "," } else { "" };
+        return format!(
+            "Most of {growth}{comma} is still held: {keeps}; {} ran meanwhile. No function allocated most of it; the largest part, {part}, is of {}.",
+            plural(heap.collector.marks as u64, "collection"),
+            place(&c.frame)
+        );
+    }
     let mut out = format!("{} allocated {part} of {}", place(&c.frame), growth_of(facts, w));
     if let (Some(each), Some(calls)) = (per_call, &heap.calls) {
         let whose =
@@ -241,7 +264,10 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>) -> String {
         Mechanism::StaysAlive if heap.may_be_its_start() => format!(
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),
-        Mechanism::StaysAlive => format!("Find what keeps the objects from {function} reachable, and bound it."),
+        Mechanism::StaysAlive => match heap.keeper() {
+            Some((_, name, _)) => format!("Bound what {name} keeps, or let go of it."),
+            None => format!("Find what keeps the objects from {function} reachable, and bound it."),
+        },
         _ => {
             let garbage = mostly_garbage(facts).map_or_else(String::new, |(garbage, value)| {
                 format!(
@@ -301,4 +327,53 @@ fn do_now(
         out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::facts::{Amount, Frame, Gc, GraphFacts, GraphRoot, Sample, Site};
+
+    /// Seen from outside: a sort that read all of its input, of which nine functions allocated a part each.
+    #[test]
+    fn where_no_function_has_most_who_keeps_it_is_named() {
+        let names = ["main.parse", "main.intern", "main.index", "main.rank"];
+        let frame = |f: &&str| Frame { function: (*f).into(), file: "svc/main.go".into(), line: 4 };
+        let mut facts = Facts { frames: names.iter().map(frame).collect(), ..Facts::default() };
+        facts.gc = Gc { heap_in_use: 500_000_000, heap_marked: 400_000_000, cycles: 8, ..Gc::default() };
+        let amount = Amount { bytes: 120_000_000, objects: 1_000 };
+        let site = |i: u32| Site { stack: vec![i], current: amount, samples: 300, ..Site::default() };
+        facts.profile.sites = (0..4).map(site).collect();
+        facts.profile.rate = 512 * 1024;
+        facts.profile.baseline_t_ms = Some(10);
+        let root = GraphRoot {
+            kind: "global".into(),
+            name: "main.table".into(),
+            objects: 12_000,
+            retained_bytes: 470_000_000,
+            ..GraphRoot::default()
+        };
+        facts.graph = Some(GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            roots: vec![root],
+            ..GraphFacts::default()
+        });
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.findings.iter().find(|f| f.code == "heap-growth").unwrap();
+        assert!(found.sentence.contains("is still held: main.table holds 470 MB of it"), "{}", found.sentence);
+        assert!(found.sentence.contains("the largest part, 24 %, is of main."), "{}", found.sentence);
+        assert!(found.cure.starts_with("If main.") || found.cure.contains("main.table"), "{}", found.cure);
+
+        // One function has most of it: it is named.
+        facts.profile.sites.truncate(1);
+        facts.profile.sites[0].current = Amount { bytes: 480_000_000, objects: 1_000 };
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.findings.iter().find(|f| f.code == "heap-growth").unwrap();
+        assert!(found.sentence.starts_with("main.parse (svc/main.go:4) allocated 96 %"), "{}", found.sentence);
+    }
 }

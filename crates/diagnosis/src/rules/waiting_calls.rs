@@ -336,3 +336,62 @@ fn do_now(facts: &Facts, calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::facts::{Gc, Goroutines, GraphFacts, GraphPath, Sample};
+
+    /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to as
+    /// well who fill the queues.
+    #[test]
+    fn who_is_held_up_is_named_for_what_is_kept_by_way_of_it() {
+        let names = ["internal/poll.(*pollDesc).waitWrite", "main.drain", "main.fill", "main.log"];
+        let frame = |f: &&str| Frame { function: (*f).into(), file: "svc/main.go".into(), line: 4 };
+        let group = |stack: Vec<u32>, count, state: &str, reason: &str| Group {
+            count,
+            state: state.into(),
+            wait_reason: reason.into(),
+            stack,
+            ..Group::default()
+        };
+        let groups = vec![
+            group(vec![0, 1], 40, "waiting", "IO wait"),
+            group(vec![2], 30, "runnable", ""),
+            group(vec![3], 1, "running", ""),
+        ];
+        let path = |from: &str| GraphPath {
+            steps: vec![format!("goroutines in {from} [frame {from}]"), ".queue".into()],
+            bytes: 400_000_000,
+            objects: 90_000,
+            ..GraphPath::default()
+        };
+        let graph = |from: &str| GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            paths: vec![path(from)],
+            ..GraphFacts::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 71, running: 1, groups, ..Goroutines::default() },
+            frames: names.iter().map(frame).collect(),
+            graph: Some(graph("main.drain")),
+            ..Facts::default()
+        };
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.verdict().unwrap();
+        assert_eq!(found.title, "goroutines wait for the other end to read what they write, and hold what grew");
+        assert!(found.sentence.starts_with("40 of 40 goroutines in main.drain"), "{}", found.sentence);
+        assert!(found.sentence.contains("lead to most of") && found.cure.contains("SetWriteDeadline"));
+        assert!(found.confidence() <= crate::UNTESTED, "others lead there too");
+
+        // Who has work, or waits for some, leads to what all share as well.
+        facts.graph = Some(graph("main.fill"));
+        assert_ne!(diagnose(&facts).verdict().unwrap().code, "waiting-calls");
+    }
+}
