@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use lastgasp_diagnosis::facts::{
-    GraphFacts, GraphMade, GraphNode, GraphPath, GraphPhase, GraphPlace, GraphRoot, GraphSite, GraphType,
+    GraphFacts, GraphLeader, GraphMade, GraphNode, GraphPath, GraphPhase, GraphPlace, GraphRoot, GraphSite, GraphType,
 };
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, MadeIn, MergedWay, Mostly, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways,
+    Heap, Leader, MadeIn, MergedWay, Mostly, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways,
     dominator_tree, mostly, sampled, side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
@@ -377,7 +377,12 @@ fn graph_node(n: TreeNode) -> GraphNode {
         own_bytes: n.own_bytes,
         objects: n.retained.objects.into(),
         retained_bytes: n.retained.bytes,
+        led_to_by: n.led_to_by.into_iter().map(graph_leader).collect(),
     }
+}
+
+fn graph_leader(l: Leader) -> GraphLeader {
+    GraphLeader { kind: l.kind.into(), name: l.name, goroutines: l.goroutines, objects: l.objects }
 }
 
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.

@@ -260,19 +260,26 @@ impl<'a> HeapCause<'a> {
 
     /// Goroutines that are held up, by way of which most of the growth is kept though others lead there too:
     /// what they cannot get rid of piles up behind them (seen from outside: v2ray, whose clients did not read.
-    /// 40 writers waited, with full pipes that who fills them leads to as well). Those at work in the
+    /// 40 writers waited, with full pipes that who fills them leads to as well; `lab/deaths`, full-relays). Those at work in the
     /// culprit's own code come before them; who has no work leads to what all share as well, and is not meant.
     fn held_up_on_the_way(&self, facts: &'a Facts, window: &Window) -> Option<(Calls<'a>, u64)> {
         let reach = self.reach.as_ref().filter(|r| r.holder.is_none())?;
-        let (function, bytes) = reach.way_from()?;
         let profiled = matches!(self.origin, Origin::Profiled(_));
         if self.shared().is_some() || profiled && self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS) {
             return None;
         }
-        let calls = Calls::of(facts, frame_of(facts, function)?, window);
-        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && is_held_up(facts, w.group))?;
-        let most = waiting.count as f64 >= calls.total as f64 * MOST_CALLS;
-        most.then_some((calls, bytes))
+        let held_up = |function: &str| {
+            let calls = Calls::of(facts, frame_of(facts, function)?, window);
+            let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && is_held_up(facts, w.group))?;
+            (waiting.count as f64 >= calls.total as f64 * MOST_CALLS).then_some(calls)
+        };
+        if let Some(crowd) = reach.crowd()
+            && let Some(calls) = crowd.led_to_by().find_map(held_up)
+        {
+            return Some((calls, crowd.retained_bytes()));
+        }
+        let (function, bytes) = reach.way_from()?;
+        Some((held_up(function)?, bytes))
     }
 
     /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
@@ -484,6 +491,10 @@ impl<'a> HeapCause<'a> {
     fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
         if let Some(held) = self.reach.as_ref().and_then(Reachability::goroutines) {
             return vec![Rival::ruled_out("memory that others hold, while these wait", held.text())];
+        }
+        if self.by_way.is_some() {
+            let tell = "whether the other end goes on at all, and how fast";
+            return vec![Rival::open("others that lead there, and fill it faster than it is emptied", tell)];
         }
         let freed_nothing =
             || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));

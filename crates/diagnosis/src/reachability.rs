@@ -7,7 +7,7 @@ use crate::facts::{GraphFacts, GraphPath, GraphRoot};
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
 use crate::graph_holder::GraphHolder;
-use crate::shared_object::SharedObject;
+use crate::shared_object::{SharedCrowd, SharedObject};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE};
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
@@ -81,7 +81,12 @@ impl<'a> Reachability<'a> {
         };
         let said = match self.keeper().filter(|_| self.holder.is_some()) {
             Some((text, ..)) => text,
-            None => by_way().or_else(|| self.shared.map(|(s, _)| s.text())).or_else(by_type)?,
+            None => self
+                .crowd()
+                .map(|c| c.text())
+                .or_else(by_way)
+                .or_else(|| self.shared.map(|(s, _)| s.text()))
+                .or_else(by_type)?,
         };
         Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
     }
@@ -93,6 +98,12 @@ impl<'a> Reachability<'a> {
 
     fn is_most(&self, bytes: u64) -> bool {
         bytes as f64 >= self.grown as f64 * HELD_BY_ONE
+    }
+
+    /// Objects, one for each of as many goroutines, that keep most of it and that several lead to.
+    pub(crate) fn crowd(&self) -> Option<SharedCrowd<'a>> {
+        let crowd = SharedCrowd::largest(self.graph).filter(|c| self.is_most(c.retained_bytes()))?;
+        (self.holder.is_none() && crowd.led_to_by().next().is_some()).then_some(crowd)
     }
 
     /// The function of goroutines by way of which most of it is kept, though others lead there too, and the

@@ -8,10 +8,10 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
     Amount, BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event,
-    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts, GraphMade,
-    GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, Kind,
-    LargeObjects, LockState, Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency, Sample, Site,
-    Stack, StartedAt, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
+    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts,
+    GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap,
+    HeapClass, Kind, LargeObjects, LockState, Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency,
+    Sample, Site, Stack, StartedAt, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
 };
 use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -217,7 +217,10 @@ fn graph() -> GraphFacts {
         }],
         sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],
         paths: vec![GraphPath { steps: vec!["global main.cache".into()], ..GraphPath::default() }],
-        tree: vec![GraphNode::default(), GraphNode { parent: Some(0), ..GraphNode::default() }],
+        tree: vec![
+            GraphNode::default(),
+            GraphNode { parent: Some(0), led_to_by: vec![GraphLeader::default()], ..GraphNode::default() },
+        ],
         census: vec![GraphCensus {
             elements: 230_000,
             before: Some(312),

@@ -236,9 +236,16 @@ fn factors(
         name: "share of the calls that wait for the same",
         value: calls.part_waiting().sqrt(),
     });
-    out.push(ConfidenceFactor {
-        name: "goroutines that came with the growth, or are inside a call, for each that waits",
-        value: new.min(1.0).sqrt(),
+    out.push(match heap.by_way {
+        // Whenever they came: the references lead from them to what grew.
+        Some(led_to) => ConfidenceFactor {
+            name: "share of the growth that they lead to",
+            value: (led_to as f64 / w.growth().max(1) as f64).min(1.0),
+        },
+        None => ConfidenceFactor {
+            name: "goroutines that came with the growth, or are inside a call, for each that waits",
+            value: new.min(1.0).sqrt(),
+        },
     });
     out
 }
@@ -341,7 +348,7 @@ fn do_now(facts: &Facts, calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Gc, Goroutines, GraphFacts, GraphPath, Sample};
+    use crate::facts::{Gc, Goroutines, GraphFacts, GraphLeader, GraphNode, GraphPath, Sample};
 
     /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to as
     /// well who fill the queues.
@@ -389,6 +396,35 @@ mod tests {
         assert!(found.sentence.starts_with("40 of 40 goroutines in main.drain"), "{}", found.sentence);
         assert!(found.sentence.contains("lead to most of") && found.cure.contains("SetWriteDeadline"));
         assert!(found.confidence() <= crate::UNTESTED, "others lead there too");
+
+        // Of what several lead to, the way that is shown may begin at any of them.
+        let leader = |name: &str, goroutines| GraphLeader {
+            kind: "goroutine".into(),
+            name: name.into(),
+            goroutines,
+            objects: goroutines,
+        };
+        let mut of_queues = graph("main.fill");
+        of_queues.tree = vec![
+            GraphNode { kind: "heap".into(), count: 1, retained_bytes: 480_000_000, ..GraphNode::default() },
+            GraphNode {
+                parent: Some(0),
+                name: "main.queue".into(),
+                kind: "object".into(),
+                count: 41,
+                retained_bytes: 450_000_000,
+                led_to_by: vec![leader("main.log", 1), leader("main.fill", 41), leader("main.drain", 40)],
+                ..GraphNode::default()
+            },
+        ];
+        facts.graph = Some(of_queues);
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.verdict().unwrap();
+        assert!(found.sentence.contains("40 of 40 goroutines in main.drain"), "{}", found.sentence);
+        assert!(found.sentence.contains(": 450 MB, about 11.2 MB each"), "{}", found.sentence);
+        let said =
+            "41 main.queue keep 450 MB of it; to each lead a goroutine in main.fill and a goroutine in main.drain";
+        assert!(found.evidence.iter().any(|e| e.text.ends_with(said)), "{:?}", found.evidence);
 
         // Who has work, or waits for some, leads to what all share as well.
         facts.graph = Some(graph("main.fill"));

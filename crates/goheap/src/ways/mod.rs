@@ -6,6 +6,7 @@
 //! - `mostly`: the type of most of what a root keeps.
 
 mod labels;
+mod leaders;
 mod merged;
 mod mostly;
 mod tree;
@@ -16,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
 use labels::{EMPTY, Label, Labels};
+pub use leaders::Leader;
 pub use merged::MergedWay;
 pub use mostly::{Mostly, mostly};
 pub use tree::{TreeNode, dominator_tree};

@@ -1,12 +1,17 @@
 //! The top of the dominator tree, nodes of one parent and name as one: what a treemap shows.
 
-use lastgasp_heapgraph::{Holder, Retained};
+use lastgasp_heapgraph::{Holder, ObjectId, Retained};
 use rustc_hash::FxHashMap;
 
+use super::leaders::{Leader, leaders};
 use crate::heap::Heap;
 
 /// Nodes of the tree that are looked at before they are merged.
 const LOOKED_AT: usize = 20_000;
+
+/// Part of what is live, as one in so many, from which on it is asked who leads to objects that nobody holds
+/// alone.
+const SHARED_ONE_IN: u64 = 4;
 
 /// Name of an object of which the type is not known.
 const UNKNOWN: &str = "unknown";
@@ -29,6 +34,8 @@ pub struct TreeNode {
     pub own_bytes: u64,
     /// What they retain.
     pub retained: Retained,
+    /// Of objects that no root keeps alone: who leads to them.
+    pub led_to_by: Vec<Leader>,
 }
 
 /// At most `most` nodes, and what is left of each parent as `others`.
@@ -67,6 +74,21 @@ pub fn dominator_tree(heap: &Heap<'_>, most: usize) -> Vec<TreeNode> {
             known.own_bytes += own_bytes;
             known.retained.bytes += node.retained.bytes;
             known.retained.objects = known.retained.objects.saturating_add(node.retained.objects);
+        }
+    }
+    let shared: Vec<(ObjectId, usize)> = top
+        .iter()
+        .zip(&merged)
+        .filter_map(|(node, at)| {
+            let Holder::Object(object) = node.holder else { return None };
+            // A part of what is live, below no root.
+            let is_large = |n: &TreeNode| n.retained.bytes >= heap.live().bytes / SHARED_ONE_IN && n.parent == Some(0);
+            (node.dominator == 0 && nodes.get(*at).is_some_and(is_large)).then_some((object, *at))
+        })
+        .collect();
+    for (at, leaders) in leaders(heap, &shared) {
+        if let Some(node) = nodes.get_mut(at) {
+            node.led_to_by = leaders;
         }
     }
     with_others(largest(nodes, most))
@@ -134,7 +156,8 @@ fn with_others(mut nodes: Vec<TreeNode>) -> Vec<TreeNode> {
             let objects = node.retained.objects.saturating_sub(sum.objects);
             let retained = Retained { bytes, objects };
             let name = "smaller ones, and what several hold together".to_owned();
-            nodes.push(TreeNode { parent: Some(i), name, kind: "others", count: 1, own_bytes: 0, retained });
+            let kind = "others";
+            nodes.push(TreeNode { parent: Some(i), name, kind, count: 1, retained, ..TreeNode::default() });
         }
     }
     nodes

@@ -138,4 +138,21 @@ pub struct GraphNode {
     pub objects: u64,
     /// Bytes that it retains.
     pub retained_bytes: u64,
+    /// Of objects that no root keeps alone, and that keep a good part of what is live: who leads to them.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
+    pub led_to_by: Vec<GraphLeader>,
+}
+
+/// Goroutines in one function, or a variable, that lead to objects which others lead to as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphLeader {
+    /// `global`, `goroutine`, `finalizer`, `runtime`.
+    pub kind: String,
+    /// The variable; the function.
+    pub name: String,
+    /// How many goroutines; 0 of a variable.
+    pub goroutines: u64,
+    /// How many of the objects it leads to: each goroutine for itself.
+    pub objects: u64,
 }

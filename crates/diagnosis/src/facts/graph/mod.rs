@@ -12,7 +12,7 @@ use super::blocked::BlockedGoroutines;
 use super::bounded::{MAX_FEW, at_most};
 
 pub use collections::{CopyHolder, GraphCensus, GraphCopies, GraphWaste};
-pub use holders::{GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType};
+pub use holders::{GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType};
 
 /// The heap's graph, where one was made.
 ///

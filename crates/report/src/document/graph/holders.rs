@@ -1,6 +1,8 @@
 //! Who keeps what: types, roots, allocation sites, ways, the dominator tree.
 
-use lastgasp_diagnosis::facts::{GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::facts::{
+    GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType,
+};
 use lastgasp_diagnosis::way;
 use serde::Serialize;
 
@@ -84,6 +86,22 @@ pub(super) struct Node<'a> {
     own_bytes: u64,
     objects: u64,
     retained_bytes: u64,
+    led_to_by: Vec<Leader<'a>>,
+}
+
+/// Goroutines in one function, or a variable, that lead to objects which others lead to as well.
+#[derive(Debug, Serialize)]
+struct Leader<'a> {
+    kind: &'a str,
+    name: &'a str,
+    goroutines: u64,
+    objects: u64,
+}
+
+impl<'a> Leader<'a> {
+    fn of(l: &'a GraphLeader) -> Self {
+        Self { kind: &l.kind, name: &l.name, goroutines: l.goroutines, objects: l.objects }
+    }
 }
 
 impl<'a> Type<'a> {
@@ -178,6 +196,7 @@ pub(super) fn tree(all: &[GraphNode], most: usize) -> Vec<Node<'_>> {
             own_bytes: n.own_bytes,
             objects: n.objects,
             retained_bytes: n.retained_bytes,
+            led_to_by: n.led_to_by.iter().map(Leader::of).collect(),
         });
     }
     out
