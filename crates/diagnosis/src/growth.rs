@@ -238,8 +238,8 @@ mod tests {
         assert_eq!(Growth::of(&facts(&sites)).culprit.unwrap().frame.function, "svc/parse.All");
     }
 
-    /// As jaeger has it: one half is received and the other stored, and a middleware has a crumb more than what
-    /// it calls.
+    /// As jaeger has it: one half is received and the other stored, and a middleware has a crumb more than
+    /// what it calls.
     #[test]
     fn who_hands_all_on_is_not_named_for_what_it_calls() {
         let f = facts(&[

@@ -221,8 +221,8 @@ impl<'a> HeapCause<'a> {
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
     }
 
-    /// Of what stays alive: who keeps it, its name and the part of the growth, where no function allocated most
-    /// of it.
+    /// Of what stays alive: who keeps it, its name and the part of the growth, where no function allocated
+    /// most of it.
     pub(crate) fn keeper(&self) -> Option<(String, &'a str, f64)> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         let few = culprit.share < MAJORITY && self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
@@ -259,9 +259,10 @@ impl<'a> HeapCause<'a> {
     }
 
     /// Goroutines that are held up, by way of which most of the growth is kept though others lead there too:
-    /// what they cannot get rid of piles up behind them (seen from outside: v2ray, whose clients did not read.
-    /// 40 writers waited, with full pipes that who fills them leads to as well; `lab/deaths`, full-relays). Those at work in the
-    /// culprit's own code come before them; who has no work leads to what all share as well, and is not meant.
+    /// what they cannot get rid of piles up behind them (seen from outside: v2ray, whose clients did not
+    /// read. 40 writers waited, with full pipes that who fills them leads to as well; `lab/deaths`,
+    /// full-relays). Those at work in the culprit's own code come before them; who has no work leads to what
+    /// all share as well, and is not meant.
     fn held_up_on_the_way(&self, facts: &'a Facts, window: &Window) -> Option<(Calls<'a>, u64)> {
         let reach = self.reach.as_ref().filter(|r| r.holder.is_none())?;
         let profiled = matches!(self.origin, Origin::Profiled(_));

@@ -118,8 +118,8 @@ impl<'a> Reachability<'a> {
         self.shared.as_ref().map(|(s, _)| s).filter(|s| !s.has_one_for_each(calls))
     }
 
-    /// Who keeps most of it, in words, its name, and the part of the growth, at least: a holder, else an object
-    /// that several lead to.
+    /// Who keeps most of it, in words, its name, and the part of the growth, at least: a holder, else an
+    /// object that several lead to.
     pub(crate) fn keeper(&self) -> Option<(String, &'a str, f64)> {
         match (&self.holder, &self.shared) {
             (Some(held), _) => {

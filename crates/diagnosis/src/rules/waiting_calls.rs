@@ -350,8 +350,8 @@ mod tests {
     use crate::diagnose::diagnose;
     use crate::facts::{Gc, Goroutines, GraphFacts, GraphLeader, GraphNode, GraphPath, Sample};
 
-    /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to as
-    /// well who fill the queues.
+    /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to
+    /// as well who fill the queues.
     #[test]
     fn who_is_held_up_is_named_for_what_is_kept_by_way_of_it() {
         let names = ["internal/poll.(*pollDesc).waitWrite", "main.drain", "main.fill", "main.log"];

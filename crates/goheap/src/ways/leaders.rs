@@ -33,8 +33,8 @@ pub struct Leader {
     pub name: String,
 }
 
-/// Of each tag the leaders of its objects, those that lead to most first. A look at every pointer, and one more
-/// for each step back through objects that nobody holds alone either.
+/// Of each tag the leaders of its objects, those that lead to most first. A look at every pointer, and one
+/// more for each step back through objects that nobody holds alone either.
 pub(super) fn leaders(heap: &Heap<'_>, tagged: &[(ObjectId, usize)]) -> BTreeMap<usize, Vec<Leader>> {
     let mut known: BTreeMap<(usize, RootKind, &str), Led> = BTreeMap::new();
     // What is asked about, each with the object and the tag that it leads to.

@@ -6,18 +6,19 @@ use crate::graph::{ALL, Graph, TooLarge};
 use crate::layout::ObjectId;
 use crate::roots::RootId;
 
-/// Part of what is live, as one in so many, that nobody holds alone, from which on it is worth the time to ask
-/// whether such words are why. Chosen.
+/// Part of what is live, as one in so many, that nobody holds alone, from which on it is worth the time to
+/// ask whether such words are why. Chosen.
 const SHARED_ONE_IN: u64 = 4;
 
 impl Dominators {
-    /// As [`Dominators::settled`]; of pairs in `unsure`, sorted, nobody knows whether the root holds the object:
-    /// where others hold it for certain, those are its holders. What unsure ones alone hold stays theirs.
+    /// As [`Dominators::settled`]; of pairs in `unsure`, sorted, nobody knows whether the root holds the
+    /// object: where others hold it for certain, those are its holders. What unsure ones alone hold stays
+    /// theirs.
     ///
     /// One stale word into the middle of a list takes all of it from whoever holds the list (seen from
-    /// outside: gofakes3, whose objects a skip list keeps; a goroutine that read a request had once looked one
-    /// up). It is asked only where a good part of the heap has no holder, and costs a walk over what is live
-    /// and a second tree.
+    /// outside: gofakes3, whose objects a skip list keeps; a goroutine that read a request had once looked
+    /// one up). It is asked only where a good part of the heap has no holder, and costs a walk over what is
+    /// live and a second tree.
     ///
     /// # Errors
     /// As [`Dominators::of`].
