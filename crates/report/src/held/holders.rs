@@ -55,10 +55,10 @@ fn root(g: &GraphFacts, r: &GraphRoot) -> String {
     };
     let started = if r.created_by.is_empty() { String::new() } else { format!(", started by {}", r.created_by) };
     match (r.goroutines, r.kind.as_str()) {
-        (0, "finalizer") => format!("what waits in {} holds {held} ({share}{mostly})", r.name),
-        (0, _) => format!("{} holds {held} ({share}{mostly})", r.name),
-        (1, _) => format!("1 goroutine in {} holds {held} ({share}{mostly}{started})", r.name),
-        (n, _) => format!("{} goroutines in {} hold {held} ({share}{mostly}{started})", count(n), r.name),
+        (0, "finalizer") => format!("what waits in {} holds {held} ({share} of it{mostly})", r.name),
+        (0, _) => format!("{} holds {held} ({share} of it{mostly})", r.name),
+        (1, _) => format!("1 goroutine in {} holds {held} ({share} of it{mostly}{started})", r.name),
+        (n, _) => format!("{} goroutines in {} hold {held} ({share} of it{mostly}{started})", count(n), r.name),
     }
 }
 
