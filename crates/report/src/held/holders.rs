@@ -137,8 +137,8 @@ mod tests {
             held_lines(&facts),
             [
                 "2.00 GB in 32,000 objects are reachable, 5.00 MB are garbage",
-                "main.cache holds 1.20 GB in 31,000 objects (60 %)",
-                "158 goroutines in main.(*Server).ugcTab hold 704 MB in 158 objects (35 %)",
+                "main.cache holds 1.20 GB in 31,000 objects (60 % of it)",
+                "158 goroutines in main.(*Server).ugcTab hold 704 MB in 158 objects (35 % of it)",
                 "the types of 50 % of these bytes are known; what goroutines hold was taken from every word of \
                  their stacks, in use or not; what is held only by finalizers counts as garbage",
             ]
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(
             held_lines(&facts).get(1..).unwrap_or_default(),
             [
-                "158 goroutines in main.ugcTab hold 700 MB in 158 objects (70 %, mostly map[int64]int64, started by \
+                "158 goroutines in main.ugcTab hold 700 MB in 158 objects (70 % of it, mostly map[int64]int64, started by \
                  net/http.(*Server).Serve)",
                 "by way of global main.cache .avids -> []int64: 100 MB in 1 object",
                 "most of it is 158 map[int64]int64 (600 MB)",
