@@ -9,8 +9,8 @@ use lastgasp_diagnosis::facts::{
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, Leader, MadeIn, MergedWay, Mostly, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways,
-    dominator_tree, mostly, sampled, side_by_side, watched_addresses,
+    Heap, Leader, MadeIn, MergedWay, Mostly, Phase, Phases, ReadBefore, Sampled, SurveyLimits, TreeNode, TypeTotal,
+    Ways, dominator_tree, sampled, side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits::{self, Waiting};
@@ -201,25 +201,41 @@ impl<'a> Making<'a> {
         let (mut gaps, phases) = (Vec::new(), &mut self.phases);
         let (ways, seen) =
             side_by_side(|| Ways::of(heap), || heap.collections(SurveyLimits::default(), &mut gaps, phases));
-        let mut lost = Vec::new();
-        facts.sites = graph_sites(heap, &ways, profile, &mut lost);
-        if !lost.is_empty() {
-            let why = "allocation sites: the memory profile could not all be read any more: some are missing";
-            facts.gaps.push(why.into());
-        }
-        phases.end("sites");
-        let mut of_blocked = blocked(waiting, self.goroutines, self.taken.monotonic_ns);
-        join(&mut of_blocked, waiting, heap, self.taken);
-        keep_most(&mut of_blocked);
-        facts.blocked = Some(of_blocked);
-        phases.end("who can be woken");
+        let sampled = sampled(heap);
+        seen.look_for_holders(sampled.iter().filter_map(|s| s.largest));
+        phases.end("holders of leaves");
+        let add_read = |facts: &mut GraphFacts, phases: &mut Phases| {
+            let mut lost = Vec::new();
+            facts.sites = graph_sites(heap, (&ways, &sampled), profile, &mut lost);
+            if !lost.is_empty() {
+                let why = "allocation sites: the memory profile could not all be read any more: some are missing";
+                facts.gaps.push(why.into());
+            }
+            phases.end("sites");
+            let mut of_blocked = blocked(waiting, self.goroutines, self.taken.monotonic_ns);
+            join(&mut of_blocked, waiting, heap, self.taken);
+            keep_most(&mut of_blocked);
+            facts.blocked = Some(of_blocked);
+            phases.end("who can be woken");
+        };
+        // Of the dead what is only reckoned waits until all is read.
         if self.is_dead {
+            add_read(facts, phases);
             tell(GraphStage::Read);
         }
-        facts.paths = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
-        phases.end("ways");
-        facts.tree = dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect();
-        phases.end("tree");
+        let merging = ways.merging();
+        let (tree, merged) = side_by_side(
+            || {
+                if !self.is_dead {
+                    add_read(facts, phases);
+                }
+                dominator_tree(heap, MOST_NODES)
+            },
+            || merging.merged(MOST_WAYS),
+        );
+        facts.tree = tree.into_iter().map(graph_node).collect();
+        facts.paths = merged.into_iter().map(graph_path).collect();
+        phases.end("tree, beside it ways");
         let survey = seen.survey(&ways, phases);
         facts.phases = told_phases(phases);
         facts.gaps.extend(of_survey(&gaps));
@@ -294,7 +310,7 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    let (mostly, types) = side_by_side(|| mostly(heap), || heap.by_type());
+    let (types, mostly) = heap.by_type_and_root();
     let mut made_in = MadeIn::new(heap);
     for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
@@ -388,7 +404,7 @@ fn graph_leader(l: Leader) -> GraphLeader {
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
 fn graph_sites(
     heap: &Heap<'_>,
-    ways: &Ways<'_, '_>,
+    (ways, sampled): (&Ways<'_, '_>, &[Sampled]),
     profile: Option<&MemProfile>,
     gaps: &mut Vec<Gap>,
 ) -> Vec<GraphSite> {
@@ -403,13 +419,12 @@ fn graph_sites(
         }
     };
     let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
-    let all = sampled(heap);
-    let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();
+    let largest: Vec<ObjectId> = sampled.iter().filter_map(|s| s.largest).collect();
     let mut kept_by: FxHashMap<ObjectId, Vec<String>> = FxHashMap::default();
     kept_by.extend(largest.iter().copied().zip(ways.to_many(&largest)));
     // Buckets that differ in size class alone are one place to a reader.
     let mut by_stack: BTreeMap<(Vec<String>, String), (GraphSite, u64)> = BTreeMap::new();
-    for s in all {
+    for s in sampled {
         let Some(bucket) = stacks.get(&s.bucket) else { continue };
         let stack = visible(&bucket.stack, &symbols);
         let at = stack.first().map(|f| format!("{}:{}", short(&f.file), f.line)).unwrap_or_default();

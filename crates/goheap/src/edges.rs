@@ -1,6 +1,9 @@
-//! Objects and pointers as they are read to a layout and edges, two threads at once.
+//! Objects and pointers as they are read to a layout and edges, two threads at once: part by part, whoever is
+//! done takes the next, as equal bytes take unequal times.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use lastgasp_goruntime::layout::Sudog;
 use lastgasp_goruntime::{Gap, HeapObjects, Near, PointerMap, PointerReader, PointerVisitor, Runtime};
@@ -52,6 +55,12 @@ impl Edges {
         if layout.refused() > 0 {
             gaps.push(Gap::new("heap objects", format!("{} spans lie within others", layout.refused())));
         }
+        // Most spans have no goroutine's `g`.
+        let mut with_g = Bits::new(objects.spans().len());
+        let span_at = |at: &Addr| objects.spans().partition_point(|s| s.start <= *at).checked_sub(1);
+        goroutines.keys().filter_map(span_at).for_each(|span| {
+            with_g.insert(span);
+        });
         // Those that were refused have no place.
         let mut places = vec![None; objects.spans().len()];
         let starts: Vec<u64> = layout.spans().map(|(s, _)| s.base).collect();
@@ -71,6 +80,7 @@ impl Edges {
                 objects,
                 places: &places,
                 goroutines,
+                with_g: &with_g,
                 layout: &layout,
                 watched: &watched,
                 sudog: &rt.layout.sudog,
@@ -87,16 +97,26 @@ impl Edges {
             };
             reader.read(range, &mut visitor);
             let mut gaps = Vec::new();
+            visitor.own.seeds.boxes.shrink_to_fit();
             visitor.own.unread = reader.take_unread();
             reader.finish(&mut gaps);
             (visitor.writer.finish(), visitor.own, gaps)
         };
-        let middle = middle(objects);
-        let (first, second) = (0..middle, middle..objects.spans().len());
-        let (first, second) = side_by_side(|| work(first), || work(second.clone()));
+        let ranges = parts(objects);
+        let next = AtomicUsize::new(0);
+        let some = || {
+            let mut done = Vec::new();
+            while let Some((at, range)) = ranges.get(next.fetch_add(1, Relaxed)).cloned() {
+                done.push((at, work(range)));
+            }
+            done
+        };
+        let (mut done, others) = side_by_side(some, some);
+        done.extend(others);
+        done.sort_by_key(|(at, _)| *at);
         let (mut parts, mut all) = (Vec::new(), Own::default());
         let mut to_arrays = Bits::new(objects.spans().len());
-        for (part, own, said) in [first, second] {
+        for (_, (part, own, said)) in done {
             parts.push(part);
             all.seeds.append(own.seeds);
             all.of_goroutines.extend(own.of_goroutines);
@@ -111,18 +131,24 @@ impl Edges {
     }
 }
 
-/// The span at which half of the bytes to read are behind.
-fn middle(objects: &HeapObjects) -> usize {
-    let (all, mut sum) = (objects.bytes_with_pointers(), 0);
+/// Parts that are read by themselves.
+const PARTS: u64 = 8;
+
+/// Numbered parts of the spans, of about equal bytes to read.
+fn parts(objects: &HeapObjects) -> Vec<(usize, Range<usize>)> {
+    let (all, mut sum) = (objects.bytes_with_pointers(), 0u64);
     let scanned = |s: &lastgasp_goruntime::ObjectSpan| s.map != PointerMap::None && s.objects > 0;
-    objects
-        .spans()
-        .iter()
-        .position(|s| {
-            sum += if scanned(s) { s.bytes } else { 0 };
-            sum > all / 2
-        })
-        .unwrap_or(0)
+    let (mut ranges, mut from) = (Vec::new(), 0);
+    for (index, span) in objects.spans().iter().enumerate() {
+        sum = sum.saturating_add(if scanned(span) { span.bytes } else { 0 });
+        let goal = all / PARTS * (ranges.len() as u64 + 1);
+        if sum > goal && (ranges.len() as u64) < PARTS - 1 {
+            ranges.push((ranges.len(), from..index + 1));
+            from = index + 1;
+        }
+    }
+    ranges.push((ranges.len(), from..objects.spans().len()));
+    ranges
 }
 
 /// What is found beside the graph, as in [`Edges`].
@@ -143,6 +169,8 @@ struct Visitor<'a> {
     objects: &'a HeapObjects,
     places: &'a [Option<usize>],
     goroutines: &'a Places,
+    /// Spans that have some of these.
+    with_g: &'a Bits,
     layout: &'a HeapLayout,
     watched: &'a Watched,
     sudog: &'a Sudog,
@@ -176,10 +204,15 @@ impl Visitor<'_> {
 
     /// Notes whether the span that is read leads to an array: most lead to none, and whoever looks for arrays
     /// need not read them again.
-    fn leads_to(&mut self, target: Option<ObjectId>) {
-        if target.is_some_and(|target| self.layout.bytes(target) >= LEAST) {
+    fn leads_to(&mut self, bytes: u64) {
+        if bytes >= LEAST {
             self.own.to_arrays.insert(self.span);
         }
+    }
+
+    /// The same of what is no edge.
+    fn leads_beside(&mut self, to: Addr) {
+        self.leads_to(self.layout.object_at(to.0).map_or(0, |target| self.layout.bytes(target)));
     }
 }
 
@@ -189,6 +222,7 @@ impl PointerVisitor for Visitor<'_> {
         let place = self.places.get(span).copied().flatten();
         self.id = place.and_then(|place| self.layout.slot(place, slot));
         let start = self.objects.spans().get(span).map(|s| s.start.plus(s.elem_size * u64::from(slot)));
+        let start = start.filter(|_| self.with_g.contains(span));
         self.of = start.and_then(|start| self.goroutines.get(&start)).copied();
         let bytes = self.objects.spans().get(span).map_or(0, |s| s.elem_size);
         self.may_be_sudog = (self.sudog.sizeof..self.sudog.sizeof + SUDOG_ROOM).contains(&bytes);
@@ -207,7 +241,7 @@ impl PointerVisitor for Visitor<'_> {
         match (self.of, self.id) {
             (Some(goid), _) => {
                 self.own.of_goroutines.push((goid, to));
-                self.leads_to(self.layout.object_at(to.0));
+                self.leads_beside(to);
             }
             (None, Some(id)) => {
                 // No program of Go has a pointer to a `g`, and of the runtime's own only these at that place,
@@ -217,12 +251,12 @@ impl PointerVisitor for Visitor<'_> {
                     self.own.sudogs.push(id);
                 }
                 if self.is_sudog && self.is_of_its_wait(offset) {
-                    self.leads_to(self.layout.object_at(to.0));
+                    self.leads_beside(to);
                     return;
                 }
-                let target = self.writer.pointer(to.0);
-                self.leads_to(target);
-                if target.is_some_and(|target| self.watched.has(target)) {
+                let Some((target, bytes)) = self.writer.pointer_sized(to.0) else { return };
+                self.leads_to(bytes);
+                if self.watched.has(target) {
                     self.own.pointed.add((id, offset), to);
                 }
             }

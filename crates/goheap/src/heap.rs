@@ -1,5 +1,6 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::{CodeTypes, Makers};
@@ -7,8 +8,9 @@ use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally
 use lastgasp_heapgraph::{Bits, Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::direct::Direct;
 use crate::edges::Edges;
 use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -16,6 +18,7 @@ use crate::samples::Samples;
 use crate::side_by_side::side_by_side;
 use crate::types::{ObjectType, TypeTotal, Types};
 use crate::watched::Pointed;
+use crate::ways::{Mostly, mostly};
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -65,6 +68,8 @@ pub struct Heap<'a> {
     pub(crate) to_arrays: Bits,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
+    /// What alone holds some objects, where somebody has looked for that.
+    pub(crate) direct: OnceLock<Direct>,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
     /// Where the program's code makes values of a type; empty where its code was not read.
@@ -189,6 +194,7 @@ impl<'a> Heap<'a> {
                     samples,
                     to_arrays,
                     on_stacks,
+                    direct: OnceLock::new(),
                     taken: all,
                     makers,
                 })
@@ -246,7 +252,15 @@ impl<'a> Heap<'a> {
     /// Live objects by type.
     #[must_use]
     pub fn by_type(&self) -> Vec<TypeTotal> {
-        self.types.totals(&self.graph, &self.dominators)
+        self.types.totals(&self.graph, &self.dominators).0
+    }
+
+    /// The same, and of every root, and group of them, that alone keeps something of a known type the types of
+    /// most of it, most first: both at once, as who asks looks at every object.
+    #[must_use]
+    pub fn by_type_and_root(&self) -> (Vec<TypeTotal>, FxHashMap<Holder, Vec<Mostly>>) {
+        let (totals, held) = self.types.totals(&self.graph, &self.dominators);
+        (totals, mostly(self, held))
     }
 
     /// What an object is, and what that is called; `None` where it is not known.

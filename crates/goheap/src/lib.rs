@@ -24,6 +24,7 @@
 mod census;
 mod collections;
 mod copies;
+mod direct;
 mod edges;
 mod functions;
 mod heap;
@@ -53,4 +54,4 @@ pub use side_by_side::side_by_side;
 pub use survey::{Seen, Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
-pub use ways::{Leader, MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};
+pub use ways::{Leader, MergedWay, Merging, Mostly, TreeNode, Ways, dominator_tree};

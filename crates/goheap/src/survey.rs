@@ -8,12 +8,12 @@ use lastgasp_heapgraph::ObjectId;
 
 use crate::census::{self, Counted, largest};
 use crate::collections::arrays::Arrays;
-use crate::collections::channels::{FoundChan, channels};
+use crate::collections::channels::channels;
 use crate::collections::map_types::MapTypes;
-use crate::collections::maps::{FoundMap, MapFinder};
+use crate::collections::maps::MapFinder;
 use crate::copies::content::Contents;
 use crate::copies::sites::Sites;
-use crate::copies::{Copies, copies};
+use crate::copies::{self, Copies, copies};
 use crate::heap::Heap;
 use crate::phases::Phases;
 use crate::waste::{self, Waste};
@@ -53,13 +53,12 @@ pub struct Survey {
     pub waste: Vec<Waste>,
 }
 
-/// Collections as they were found, their contents compared: all of them that must be read of the process.
+/// Collections that are told, without their owners: all of them that must be read of the process is.
 pub struct Seen<'h> {
     heap: &'h Heap<'h>,
-    maps: Vec<FoundMap>,
-    channels: Vec<FoundChan>,
-    arrays: Arrays,
-    copies: Vec<Copies>,
+    largest: Vec<census::Found>,
+    wasted: waste::Found,
+    copies: Vec<copies::Told>,
 }
 
 impl Heap<'_> {
@@ -69,7 +68,7 @@ impl Heap<'_> {
         self.collections(limits, gaps, phases).survey(&Ways::of(self), phases)
     }
 
-    /// Finds them, and compares what is in them.
+    /// Finds them, compares what is in them, and chooses those that are told.
     #[must_use]
     pub fn collections(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>, phases: &mut Phases) -> Seen<'_> {
         let until = Instant::now().checked_add(limits.time);
@@ -92,7 +91,7 @@ impl Heap<'_> {
         let mut contents = Contents::new(self.contents, ReadBudget::of(limits.content), until);
         let mut sites = Sites::new(self);
         let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
-        if copies.iter().any(|c| !c.of_content) {
+        if copies.iter().any(|told| !told.is_of_content()) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }
         if contents.broken > 0 {
@@ -102,48 +101,33 @@ impl Heap<'_> {
         phases.end("copies");
         let channels = channels(self, &mut types);
         phases.end("channels");
-        Seen { heap: self, maps, channels, arrays, copies }
-    }
-}
-
-impl<'h> Seen<'h> {
-    /// What is said of them.
-    #[must_use]
-    pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
-        let chosen = self.chosen();
+        let largest = largest(self, &mut types, &maps, &channels, &arrays);
+        let wasted = waste::found(self, &mut types, &maps, &arrays);
         phases.end("census and waste");
-        chosen.survey(ways, phases)
-    }
-
-    /// Those that are told: the largest, and waste.
-    #[must_use]
-    pub fn chosen(self) -> Chosen<'h> {
-        let mut types = TypeReader::new(self.heap.runtime, self.heap.memory);
-        let largest = largest(self.heap, &mut types, &self.maps, &self.channels, &self.arrays);
-        let wasted = waste::found(self.heap, &mut types, &self.maps, &self.arrays);
-        Chosen { heap: self.heap, largest, wasted, copies: self.copies }
+        Seen { heap: self, largest, wasted, copies }
     }
 }
 
-/// Collections that are told, without their owners.
-pub struct Chosen<'h> {
-    heap: &'h Heap<'h>,
-    largest: Vec<census::Found>,
-    wasted: waste::Found,
-    copies: Vec<Copies>,
-}
+impl Seen<'_> {
+    /// Looks for who holds them, and `others` of which that will be asked.
+    pub fn look_for_holders(&self, others: impl Iterator<Item = ObjectId>) {
+        let copies = self.copies.iter().flat_map(|told| &told.objects).copied();
+        let largest = self.largest.iter().map(|found| found.object);
+        self.heap.look_for_holders(largest.chain(self.wasted.asked_for()).chain(copies).chain(others).collect());
+    }
 
-impl Chosen<'_> {
-    /// What is said of them, with the owners of all of them at once: whoever looks for the holder of a leaf
-    /// looks at every pointer.
+    /// What is said of them, with the owners of all of them.
     #[must_use]
-    pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+    pub fn survey(mut self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+        self.look_for_holders(std::iter::empty());
+        waste::settle(self.heap, &mut self.wasted);
         let objects: Vec<ObjectId> =
             self.largest.iter().map(|found| found.object).chain(self.wasted.objects()).collect();
         let mut ways = ways.to_many(&objects).into_iter();
         let census = census::census(self.heap, self.largest, &mut ways);
         let waste = waste::waste(self.wasted, &mut ways);
+        let copies = self.copies.into_iter().map(|told| told.held(self.heap)).collect();
         phases.end("owners of collections");
-        Survey { census, copies: self.copies, waste }
+        Survey { census, copies, waste }
     }
 }

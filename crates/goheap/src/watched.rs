@@ -80,7 +80,8 @@ impl<Who: PartialEq> Pointed<Who> {
     /// Takes in what another part of the heap has.
     pub(crate) fn append(&mut self, other: Self) {
         self.is_full |= other.is_full || self.all.len() + other.all.len() > 2 * MOST;
-        self.all.extend(other.all);
+        let room = (2 * MOST).saturating_sub(self.all.len());
+        self.all.extend(other.all.into_iter().take(room));
     }
 }
 

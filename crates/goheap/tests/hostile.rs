@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lastgasp_goheap::{
-    Heap, Phases, Reached, ReadBefore, SurveyLimits, Ways, dominator_tree, mostly, sampled, watched_addresses,
+    Heap, Phases, Reached, ReadBefore, SurveyLimits, Ways, dominator_tree, sampled, watched_addresses,
 };
 use lastgasp_goruntime::waits::{self, Waiting, What};
 use lastgasp_goruntime::{HeapObjects, LabelSalt, Symbolizer, decode_all_goroutines, each_goroutine, specials};
@@ -220,11 +220,11 @@ fn heaps_that_lie(minor: u16, program: &str) {
             assert!(heap.is_some() || !gaps.is_empty(), "no graph, and nothing says why");
             if let Some(heap) = &heap {
                 let ways = Ways::of(heap);
-                let merged = ways.merged(300);
+                let merged = ways.merging().merged(300);
                 let live = heap.live();
                 assert!(u64::from(live.objects) <= heap.taken.0 && live.bytes <= heap.taken.1);
                 assert!(merged.iter().all(|w| w.own.bytes <= live.bytes && w.retained.bytes <= live.bytes));
-                let _ = (heap.by_type(), heap.roots().count(), heap.roots_not_read(), mostly(heap));
+                let _ = (heap.by_type_and_root(), heap.roots().count(), heap.roots_not_read());
                 let _ = (dominator_tree(heap, 500), sampled(heap).len());
                 let survey = heap.survey(SurveyLimits::default(), &mut gaps, &mut Phases::default());
                 assert!(survey.census.len() <= objects.len() as usize * 2);

@@ -214,13 +214,9 @@ fn measure(objects: u64, shape: Shape) {
     let live = phases.time("live and garbage alone", || graph.reach(|_| true).retained);
     let dominators = phases.time("dominators, retained sizes", || Dominators::of(&graph).unwrap());
     assert_eq!(live, dominators.total());
-    phases.time("1,000 types", || {
-        dominators.by_group(&graph, 1000, |o| graph.layout().span_of(o).map(|s| s as u32 % 1000))
-    });
-    phases.time("owner of each object", || {
-        let mut shared = 0u64;
-        dominators.each_with_owner(&graph, |_, owner| shared += u64::from(owner == Holder::All));
-        shared
+    phases.time("1,000 types, and whose they are", || {
+        let of = |o| graph.layout().span_of(o).map(|s| s as u32 % 1000);
+        dominators.by_group_and_owner(&graph, 1000, of)
     });
     phases.time("the hundred largest", || dominators.largest_objects(&graph, 100));
     phases.time("one group together", || {

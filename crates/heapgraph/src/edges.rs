@@ -94,7 +94,12 @@ impl<'a> EdgeWriter<'a> {
     /// An object's pointers to itself, and those that point where the word before does, are left out: they
     /// keep nothing alive that would not be without them.
     pub fn pointer(&mut self, address: u64) -> Option<ObjectId> {
-        let Some(to) = self.layout.slot_at(address) else {
+        self.pointer_sized(address).map(|(to, _)| to)
+    }
+
+    /// As [`EdgeWriter::pointer`], with the bytes of that object's slot.
+    pub fn pointer_sized(&mut self, address: u64) -> Option<(ObjectId, u64)> {
+        let Some((to, bytes)) = self.layout.sized_slot_at(address) else {
             self.part.refused.outside += 1;
             return None;
         };
@@ -108,7 +113,7 @@ impl<'a> EdgeWriter<'a> {
                 self.flush();
             }
         }
-        Some(to)
+        Some((to, bytes))
     }
 
     fn flush(&mut self) {
@@ -149,6 +154,8 @@ impl<'a> EdgeWriter<'a> {
     /// All that was taken.
     pub fn finish(mut self) -> EdgePart {
         self.flush();
+        self.part.bytes.shrink_to_fit();
+        self.part.starts.shrink_to_fit();
         self.part
     }
 }
@@ -282,10 +289,6 @@ impl Edges {
             }
             good
         });
-        for part in &mut parts {
-            part.bytes.shrink_to_fit();
-            part.starts.shrink_to_fit();
-        }
         (Self { parts }, refused)
     }
 

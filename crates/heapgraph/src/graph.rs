@@ -45,6 +45,8 @@ pub struct Graph {
     roots: Roots,
     /// Objects that are no folded leaves, nor garbage that points nowhere.
     pub(crate) numbered: Ranked,
+    /// How many pointers of each run of pieces lead to these.
+    to_numbered: Vec<u64>,
     refused: Refused,
     threads: usize,
 }
@@ -64,7 +66,8 @@ impl Graph {
         let threads = threads.clamp(1, 64);
         let (edges, refused) = Edges::new(parts);
         let numbered = Ranked::new(Bits::new(0)).ok_or(TooLarge)?;
-        Self { layout, edges, roots: Roots::new(), numbered, refused, threads }.with_roots(roots)
+        let to_numbered = Vec::new();
+        Self { layout, edges, roots: Roots::new(), numbered, to_numbered, refused, threads }.with_roots(roots)
     }
 
     /// The same objects and pointers, held by others.
@@ -73,7 +76,9 @@ impl Graph {
     /// As [`Graph::new`].
     pub fn with_roots(mut self, mut roots: Roots) -> Result<Self, TooLarge> {
         roots.tidy(&self.layout);
-        self.numbered = Ranked::new(numbered(&self.layout, &self.edges, &roots, self.threads)).ok_or(TooLarge)?;
+        let (numbered, to_numbered) = numbered(&self.layout, &self.edges, &roots, self.threads);
+        self.numbered = Ranked::new(numbered).ok_or(TooLarge)?;
+        self.to_numbered = to_numbered;
         self.roots = roots;
         let nodes = self.objects_from() as u64 + u64::from(self.numbered.count());
         if nodes < 1 << 31 { Ok(self) } else { Err(TooLarge) }
@@ -161,6 +166,9 @@ impl Graph {
     /// What alone holds each of `objects` directly; `None` where several do, or nothing. As
     /// [`Graph::holders`], in 12 bytes for each that is asked for.
     pub fn only_holders(&self, objects: &[ObjectId]) -> Vec<Option<Holder>> {
+        if objects.is_empty() {
+            return Vec::new();
+        }
         let mut wanted = Bits::new(self.layout.bound());
         for object in objects {
             wanted.insert(object.0 as usize);
@@ -286,13 +294,31 @@ impl Graph {
     /// Works on all pointers, a run of pieces a thread; results are in the order of the objects, as many as
     /// threads at most.
     pub(crate) fn in_runs<T: Send>(&self, work: impl Fn(&[Piece]) -> T + Sync) -> Vec<T> {
-        let pieces = self.edges.pieces(self.threads);
+        let pieces = self.pieces();
         on_threads(&runs(&pieces, self.threads), self.threads, |run| work(run))
+    }
+
+    /// All pointers in pieces.
+    pub(crate) fn pieces(&self) -> Vec<Piece> {
+        pieces(&self.edges, self.threads)
+    }
+
+    /// Runs of those pieces, with the number of pointers of each that lead to what has a number of its own.
+    pub(crate) fn counted_runs<'p>(&self, pieces: &'p [Piece]) -> Vec<(&'p [Piece], u64)> {
+        runs(pieces, self.threads).into_iter().zip(self.to_numbered.iter().copied()).collect()
     }
 
     pub(crate) fn threads(&self) -> usize {
         self.threads
     }
+}
+
+/// Pieces of which each thread has so many: about equal ones, as they are in about equal bytes.
+const PIECES_A_THREAD: usize = 16;
+
+/// All pointers in pieces.
+fn pieces(edges: &Edges, threads: usize) -> Vec<Piece> {
+    edges.pieces(threads * PIECES_A_THREAD)
 }
 
 /// Neighbouring pieces for each thread.
@@ -329,23 +355,26 @@ pub(crate) fn on_threads<I: Sync, T: Send>(items: &[I], threads: usize, work: im
     })
 }
 
-/// The objects that need a number: those with pointers, and those with several holders.
-fn numbered(layout: &HeapLayout, edges: &Edges, roots: &Roots, threads: usize) -> Bits {
-    /// Objects with pointers, with a holder, with more than one.
+/// The objects that need a number: those with pointers, and those with several holders; and how many pointers
+/// of each run of pieces lead to such.
+fn numbered(layout: &HeapLayout, edges: &Edges, roots: &Roots, threads: usize) -> (Bits, Vec<u64>) {
+    /// Objects with pointers, with a holder, with more than one; and how many pointers there are.
     struct Seen {
         pointing: Bits,
         held: Bits,
         shared: Bits,
+        pointers: u64,
     }
     let fresh = || {
         let bits = || Bits::new(layout.bound());
-        Seen { pointing: bits(), held: bits(), shared: bits() }
+        Seen { pointing: bits(), held: bits(), shared: bits(), pointers: 0 }
     };
-    let pieces = edges.pieces(threads);
+    let pieces = pieces(edges, threads);
     let seen = on_threads(&runs(&pieces, threads), threads, |run| {
         let mut seen = fresh();
         edges.each(run, |from, to| {
             seen.pointing.insert(from as usize);
+            seen.pointers += to.len() as u64;
             for to in to {
                 if !seen.held.insert(*to as usize) {
                     seen.shared.insert(*to as usize);
@@ -360,7 +389,7 @@ fn numbered(layout: &HeapLayout, edges: &Edges, roots: &Roots, threads: usize) -
             all.shared.insert(object.0 as usize);
         }
     }
-    for seen in seen {
+    for seen in &seen {
         let (held, shared) = (all.held.words_mut(), all.shared.words_mut());
         for (i, word) in all.pointing.words_mut().iter_mut().enumerate() {
             *word |= seen.pointing.words()[i];
@@ -371,5 +400,11 @@ fn numbered(layout: &HeapLayout, edges: &Edges, roots: &Roots, threads: usize) -
     for (word, shared) in all.pointing.words_mut().iter_mut().zip(all.shared.words()) {
         *word |= shared;
     }
-    all.pointing
+    // To a folded leaf leads one pointer, so those that lead to others need not be counted one by one.
+    let folded = |seen: &Seen| {
+        let words = seen.held.words().iter().zip(all.pointing.words());
+        words.map(|(held, numbered)| u64::from((held & !numbered).count_ones())).sum::<u64>()
+    };
+    let to_numbered = seen.iter().map(|seen| seen.pointers - folded(seen)).collect();
+    (all.pointing, to_numbered)
 }

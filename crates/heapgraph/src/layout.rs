@@ -165,8 +165,14 @@ impl HeapLayout {
 
     /// The slot that `address` points into, whether or not it holds an object.
     pub fn slot_at(&self, address: u64) -> Option<ObjectId> {
+        self.sized_slot_at(address).map(|(slot, _)| slot)
+    }
+
+    /// The same with its bytes.
+    pub(crate) fn sized_slot_at(&self, address: u64) -> Option<(ObjectId, u64)> {
         let placed = &self.spans[self.span_at(address)?];
-        placed.slot(address - placed.span.base).map(|slot| ObjectId(placed.first + slot))
+        let slot = placed.slot(address - placed.span.base)?;
+        Some((ObjectId(placed.first + slot), placed.span.slot_bytes))
     }
 
     /// The object that `address` points to, or into.

@@ -15,7 +15,7 @@
 //! - `paths`: shortest ways from roots, alone and merged.
 //!
 //! Memory is what bounds it: a heap of thirty million objects is to fit beside what reads it. An object costs
-//! bits; one with pointers, or with several holders, 20 bytes while dominators are there. Foreign numbers
+//! bits; one with pointers, or with several holders, 16 bytes while dominators are there. Foreign numbers
 //! size nothing but sets of bits, bounded by [`MAX_SLOTS`]; nothing is recursive; no order or depth makes a
 //! walk longer than pointers times the logarithm of objects.
 //!

@@ -5,7 +5,7 @@
 #[path = "slow_graph/slow.rs"]
 mod slow;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_heapgraph::{
     Dominators, EdgeWriter, Graph, GroupId, HeapLayout, Holder, ObjectId, Paths, Retained, RootId, Roots, Span,
@@ -153,13 +153,27 @@ proptest! {
                 prop_assert!(there.contains(&holder) || retained <= least);
             }
         }
-        let mut owned = BTreeSet::new();
-        dominators.each_with_owner(&graph, |object, owner| {
-            assert!(owned.insert(object), "twice");
-            assert_eq!(owner, slow.owner(Holder::Object(object)));
-        });
-        prop_assert!(owned.iter().eq(&objects));
         let layout = graph.layout();
+        let mut owned = BTreeSet::new();
+        let bound = layout.bound();
+        for (owner, object, sum) in dominators.by_group_and_owner(&graph, bound, |object| Some(object.0)).1 {
+            let object = ObjectId(object);
+            prop_assert!(owned.insert(object), "twice");
+            prop_assert_eq!(owner, slow.owner(Holder::Object(object)));
+            prop_assert_eq!(sum, Retained { bytes: layout.bytes(object), objects: 1 });
+        }
+        prop_assert!(owned.iter().eq(&objects));
+        // All of one group by owner, those of the other not at all.
+        let mut of_owners: BTreeMap<Holder, Retained> = BTreeMap::new();
+        for object in objects.iter().filter(|o| !o.0.is_multiple_of(3)) {
+            let own = Retained { bytes: layout.bytes(*object), objects: 1 };
+            of_owners.entry(slow.owner(Holder::Object(*object))).or_default().add(own);
+        }
+        let seventh = |object: ObjectId| (!object.0.is_multiple_of(3)).then_some(7);
+        let (totals, by_owner) = dominators.by_group_and_owner(&graph, 8, seventh);
+        prop_assert_eq!(totals, dominators.by_group(&graph, 8, seventh));
+        let by_owner: BTreeMap<Holder, Retained> = by_owner.into_iter().map(|(owner, _, sum)| (owner, sum)).collect();
+        prop_assert_eq!(by_owner, of_owners);
         let garbage = layout.allocated().iter().filter(|o| !dominators.live().contains(*o));
         let garbage: u64 = garbage.map(|o| layout.bytes(ObjectId(o as u32))).sum();
         prop_assert_eq!(garbage + dominators.total().bytes, layout.total().1);

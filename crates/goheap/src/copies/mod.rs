@@ -55,6 +55,25 @@ pub struct Copies {
     pub built: Option<BuiltAt>,
 }
 
+/// Copies of which it is not yet asked who holds them.
+pub(crate) struct Told {
+    copies: Copies,
+    /// Each of them.
+    pub(crate) objects: Vec<ObjectId>,
+}
+
+impl Told {
+    /// Whether all of their content was compared.
+    pub(crate) fn is_of_content(&self) -> bool {
+        self.copies.of_content
+    }
+
+    /// With their holders.
+    pub(crate) fn held(self, heap: &Heap<'_>) -> Copies {
+        Copies { holders: held_by(heap, &holders(heap, &self.objects)), ..self.copies }
+    }
+}
+
 /// Who holds some of the copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldCopies {
@@ -140,7 +159,7 @@ enum Shape {
     PlainArray { elem_bytes: u64, elements: u64, is_string: bool },
 }
 
-/// Finds them; the most bytes to save first.
+/// Finds them, without their holders; the most bytes to save first.
 pub(crate) fn copies(
     heap: &Heap<'_>,
     types: &mut TypeReader<'_>,
@@ -148,7 +167,7 @@ pub(crate) fn copies(
     arrays: &Arrays,
     contents: &mut Contents<'_>,
     sites: &mut Sites<'_>,
-) -> Vec<Copies> {
+) -> Vec<Told> {
     let mut alike: BTreeMap<Shape, Vec<One<'_>>> = BTreeMap::new();
     let layout = heap.graph.layout();
     for m in maps {
@@ -195,7 +214,7 @@ pub(crate) fn copies(
     let mut candidates: Vec<(Shape, Vec<One<'_>>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     let mut reader = MapReader::new(heap.runtime, heap.contents);
     for (shape, all) in candidates {
         let mut unread = Vec::new();
@@ -221,17 +240,14 @@ pub(crate) fn copies(
             }
         }
         let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
-        told.extend(groups.filter(|(v, _)| v.len() > 1).map(|(group, of_content)| (shape.clone(), group, of_content)));
+        for (group, of_content) in groups.filter(|(v, _)| v.len() > 1) {
+            let copies = describe(heap, &shape, &group, of_content, sites);
+            found.push(Told { copies, objects: group.iter().map(|o| o.object).collect() });
+        }
     }
-    // Holders of all of them at once: whoever looks for the holder of a leaf looks at every pointer.
-    let objects: Vec<ObjectId> = told.iter().flat_map(|(_, group, _)| group).map(|o| o.object).collect();
-    let mut held = holders(heap, &objects).into_iter();
-    let mut found = Vec::new();
-    for (shape, group, of_content) in told {
-        let held: Vec<Option<HeldBy>> = held.by_ref().take(group.len()).collect();
-        found.push(describe(heap, &shape, &group, &held, of_content, sites));
-    }
-    found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
+    found.sort_by_key(|Told { copies: c, .. }| {
+        (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements)
+    });
     found
 }
 
@@ -269,14 +285,8 @@ pub(crate) fn retained(heap: &Heap<'_>, object: ObjectId) -> u64 {
     heap.dominators.retained(&heap.graph, Holder::Object(object)).map_or(0, |r| r.bytes)
 }
 
-fn describe(
-    heap: &Heap<'_>,
-    shape: &Shape,
-    group: &[One<'_>],
-    held: &[Option<HeldBy>],
-    of_content: bool,
-    sites: &mut Sites<'_>,
-) -> Copies {
+/// Who holds copies, those of the most first.
+fn held_by(heap: &Heap<'_>, held: &[Option<HeldBy>]) -> Vec<HeldCopies> {
     let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, u64)> = BTreeMap::new();
     for by in held.iter().copied().flatten() {
         let Some(name) = heap.root_name(by.holder) else { continue };
@@ -296,6 +306,11 @@ fn describe(
         .collect();
     holders.sort_by(|a, b| (b.copies, &a.name).cmp(&(a.copies, &b.name)));
     holders.truncate(MAX_HOLDERS);
+    holders
+}
+
+/// All that is said of equal ones but who holds them.
+fn describe(heap: &Heap<'_>, shape: &Shape, group: &[One<'_>], of_content: bool, sites: &mut Sites<'_>) -> Copies {
     // The one that most of the samples name.
     let mut built: FxHashMap<BuiltAt, u64> = FxHashMap::default();
     for part in group.iter().flat_map(|o| o.parts(heap)) {
@@ -322,7 +337,7 @@ fn describe(
         total_bytes: group.iter().map(|o| o.bytes).sum(),
         largest_bytes: group.iter().map(|o| o.bytes).max().unwrap_or(0),
         of_content,
-        holders,
+        holders: Vec::new(),
         built,
     }
 }
@@ -353,8 +368,8 @@ impl HeldBy {
 /// What each object would be garbage without; `None` where several hold it, or where what holds it is not
 /// known.
 fn holders(heap: &Heap<'_>, objects: &[ObjectId]) -> Vec<Option<HeldBy>> {
-    // A leaf has no place among dominators: who holds it directly is looked up once for all of them.
-    let direct = heap.graph.only_holders(objects);
+    // A leaf has no place among dominators: who holds it directly is looked up.
+    let direct = heap.only_holders(objects);
     objects
         .iter()
         .zip(direct)

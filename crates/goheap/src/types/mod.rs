@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use lastgasp_goruntime::types::{CodeTypes, StackCalls};
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
-use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
+use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, Holder, ObjectId, Retained};
 use lastgasp_inferior::{Addr, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
@@ -188,33 +188,43 @@ impl Types {
         self.known.get(number as usize).map(|(name, of)| (&**name, *of))
     }
 
-    /// All of them, those of the most bytes first.
-    pub(crate) fn totals(&self, graph: &Graph, dominators: &Dominators) -> Vec<TypeTotal> {
+    /// All of them, those of the most bytes first; and what each owner has of each that is known, by the
+    /// number of its name.
+    pub(crate) fn totals(
+        &self,
+        graph: &Graph,
+        dominators: &Dominators,
+    ) -> (Vec<TypeTotal>, Vec<(Holder, u32, Retained)>) {
         // Kinds of one name are one group, so that nothing that they keep together is counted twice.
-        let (mut names, mut numbers): (Vec<(&str, bool)>, FxHashMap<&str, u32>) = Default::default();
+        let (mut names, mut numbers): (Vec<(&str, u32)>, FxHashMap<&str, u32>) = Default::default();
         let known = self.known.iter().zip(0u32..);
         let groups: Vec<u32> = known
             .map(|((name, _), number)| {
                 *numbers.entry(name).or_insert_with(|| {
-                    names.push((name, self.is_known(number)));
+                    names.push((name, number));
                     (names.len() - 1) as u32
                 })
             })
             .collect();
         let layout = graph.layout();
         let of = |object| self.number(layout, object).and_then(|number| groups.get(number as usize).copied());
-        let totals = dominators.by_group(graph, names.len(), of);
+        let (totals, mut held) = dominators.by_group_and_owner(graph, names.len(), of);
+        held.retain_mut(|(_, group, _)| {
+            let first = names.get(*group as usize).map(|(_, number)| *number);
+            *group = first.unwrap_or(u32::MAX);
+            first.is_some_and(|number| self.is_known(number))
+        });
         let all = names.into_iter().zip(totals).filter(|(_, t)| t.own.objects > 0);
         let mut all: Vec<TypeTotal> = all
-            .map(|((name, is_known), t)| TypeTotal {
+            .map(|((name, number), t)| TypeTotal {
                 name: name.to_owned(),
-                is_known,
+                is_known: self.is_known(number),
                 own: t.own,
                 retained: t.retained,
             })
             .collect();
         all.sort_by(|a, b| (b.own.bytes, &a.name).cmp(&(a.own.bytes, &b.name)));
-        all
+        (all, held)
     }
 }
 

@@ -19,6 +19,8 @@ const FEW: usize = 4;
 const MAX_ALONE: u64 = 4096;
 /// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
 const MAX_READS_A_SPAN: usize = 10_000;
+/// Pointers of a large object that are looked up before the first of them is followed.
+const TOGETHER: usize = 64;
 
 impl Assigner<'_> {
     /// Goes on from all that waits, until nothing does, or the time is over.
@@ -96,7 +98,16 @@ pub(super) struct Propagate<'a, 'b> {
     objects: Vec<(ObjectId, usize)>,
     found: Vec<Found>,
     /// A large object, which is followed as it is read.
-    large: Option<(u64, Plan)>,
+    large: Option<Large>,
+}
+
+/// A large object that is read.
+struct Large {
+    /// Bytes of the runtime's own in front of it.
+    header: u64,
+    plan: Plan,
+    /// Pointers that are looked up and not followed yet.
+    found: Vec<Found>,
 }
 
 impl<'a, 'b> Propagate<'a, 'b> {
@@ -106,6 +117,7 @@ impl<'a, 'b> Propagate<'a, 'b> {
 
     /// Says that the span is read.
     pub(super) fn finish(mut self) {
+        self.follow_large();
         // Up and down: lists grow either way.
         for upwards in [true, false].into_iter().cycle() {
             let n = self.objects.len();
@@ -115,6 +127,18 @@ impl<'a, 'b> Propagate<'a, 'b> {
             }
             if !any {
                 return;
+            }
+        }
+    }
+
+    /// Follows what was found of a large object.
+    fn follow_large(&mut self) {
+        let Some(large) = &mut self.large else { return };
+        for f in large.found.drain(..) {
+            let target = f.offset.checked_sub(large.header).and_then(|at| target(self.all, &large.plan, at));
+            if let Some(target) = target {
+                self.all.looked_up(f.to, f.place);
+                self.all.apply(target, f.to, f.before, f.after);
             }
         }
     }
@@ -152,6 +176,7 @@ impl<'a, 'b> Propagate<'a, 'b> {
 
 impl PointerVisitor for Propagate<'_, '_> {
     fn object(&mut self, span: usize, slot: u32, _: u32) {
+        self.follow_large();
         self.large = None;
         let Some(object) = self.all.object(span, slot) else { return };
         let Some((_, class)) = self.all.slots.of(self.all.layout, object) else { return };
@@ -159,7 +184,7 @@ impl PointerVisitor for Propagate<'_, '_> {
             self.objects.push((object, self.found.len()));
         } else if self.all.take(object) {
             let known = self.all.kinds.get(self.all.kind_of(object).0);
-            self.large = known.map(|known| (class.header, known.plan.clone()));
+            self.large = known.map(|known| Large { header: class.header, plan: known.plan.clone(), found: Vec::new() });
         }
     }
 
@@ -167,11 +192,12 @@ impl PointerVisitor for Propagate<'_, '_> {
 
     fn pointer_near(&mut self, _: u32, offset: u64, to: Addr, near: Near<'_>) {
         let (before, after) = (near.word(-1), [near.word(1), near.word(2)]);
-        match &self.large {
-            Some((header, plan)) => {
-                let target = offset.checked_sub(*header).and_then(|at| target(self.all, plan, at));
-                if let Some(target) = target {
-                    self.all.apply(target, to, before, after);
+        match &mut self.large {
+            Some(large) => {
+                let place = self.all.look_up(to);
+                large.found.push(Found { offset, to, place, before, after });
+                if large.found.len() >= TOGETHER {
+                    self.follow_large();
                 }
             }
             // Pointers of a large object that does not wait come behind none.

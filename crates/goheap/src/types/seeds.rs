@@ -11,9 +11,9 @@ use rustc_hash::FxHashMap;
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::{Kind, Target};
 
-/// Objects in interfaces that are kept, as they are met anywhere in the heap: what a typed object holds is
-/// found by its type too.
-const MAX_BOXES: usize = 4 << 20;
+/// Objects in interfaces that are kept of each part of the heap that is read by itself: what a typed object
+/// holds is found by its type too.
+const MAX_BOXES: usize = 1 << 20;
 /// Words that were taken for the address of a type and are none, after which only modules are looked into.
 const MAX_WRONG: usize = 1 << 16;
 /// Where a type or an interface table may stand at the lowest: below, there is no memory.

@@ -22,7 +22,6 @@ const INTERFACE: u64 = 16;
 const POINTER: u64 = 8;
 
 pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, found: &mut Found) {
-    let mut pointed = Vec::new();
     for array in &arrays.all {
         let Some(s) = array.longest.filter(|s| s.len >= LEAST) else { continue };
         let Some(elem) = s.elem.and_then(|e| types.get(e)) else { continue };
@@ -34,20 +33,21 @@ pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, 
                 }
             }
             Shape::Pointer { elem } => {
-                pointed.extend(Pointed::of(heap, types, &s, *elem).map(|p| (array.object, type_name(), p)));
+                found.pointed.extend(Pointed::of(heap, types, &s, *elem).map(|p| (array.object, type_name(), p)));
             }
             _ => {}
         }
     }
-    // Who else points to one of them needs them apart. Asked for all of them at once: who looks for holders
-    // looks at every pointer of the heap.
-    let mut all: Vec<ObjectId> = pointed.iter().flat_map(|(.., p)| &p.objects).copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    let holders = heap.graph.only_holders(&all);
-    let only = |object: &ObjectId| *holders.get(all.binary_search(object).ok()?)?;
+}
+
+/// Adds slices of pointers to what they alone hold: who else points to one of these needs them apart.
+pub(super) fn settle(heap: &Heap<'_>, found: &mut Found) {
+    let pointed = std::mem::take(&mut found.pointed);
+    let all: Vec<ObjectId> = pointed.iter().flat_map(|(.., p)| &p.objects).copied().collect();
+    let mut holders = heap.only_holders(&all).into_iter();
     for (array, type_name, p) in pointed {
-        if p.objects.iter().all(|o| only(o) == Some(Holder::Object(array))) {
+        let own = holders.by_ref().take(p.objects.len()).filter(|by| *by == Some(Holder::Object(array))).count();
+        if own == p.objects.len() {
             found.add(WasteKind::PointerSlice, array, type_name, p.numbers(heap));
         }
     }
@@ -93,8 +93,8 @@ fn boxed(heap: &Heap<'_>, types: &mut TypeReader<'_>, s: &Sequence, table: bool)
 }
 
 /// What a slice of pointers leads to, as far as it is looked at.
-struct Pointed {
-    objects: Vec<ObjectId>,
+pub(super) struct Pointed {
+    pub(super) objects: Vec<ObjectId>,
     /// Bytes of a value.
     size: u64,
     /// Elements of the slice.

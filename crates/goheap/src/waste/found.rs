@@ -2,6 +2,8 @@
 
 use lastgasp_heapgraph::ObjectId;
 
+use super::boxes::Pointed;
+
 /// What kind of waste it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WasteKind {
@@ -37,16 +39,33 @@ impl WasteKind {
     }
 }
 
-/// Waste one by one: kind, object, type, and count, bytes kept and bytes used.
+/// Of which owners are looked for: those that waste the most.
+const MAX_FOUND: usize = 1 << 17;
+
+/// Waste one by one.
 #[derive(Default)]
 pub(crate) struct Found {
+    /// Kind, object, type, and count, bytes kept and bytes used.
     pub(super) all: Vec<(WasteKind, ObjectId, String, [u64; 3])>,
+    /// Slices of pointers, with their types, that are waste if nothing else holds what they lead to.
+    pub(super) pointed: Vec<(ObjectId, String, Pointed)>,
 }
 
 impl Found {
     /// The objects, one for each of them.
     pub(crate) fn objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
         self.all.iter().map(|(_, object, ..)| *object)
+    }
+
+    /// All objects of which the holders are asked for.
+    pub(crate) fn asked_for(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.objects().chain(self.pointed.iter().flat_map(|(array, _, of)| of.objects.iter().copied().chain([*array])))
+    }
+
+    /// The most wasted bytes first; no more than owners are looked for.
+    pub(super) fn most_first(&mut self) {
+        self.all.sort_by_key(|(.., [_, kept, used])| std::cmp::Reverse(kept.saturating_sub(*used)));
+        self.all.truncate(MAX_FOUND);
     }
 
     pub(super) fn add(&mut self, kind: WasteKind, object: ObjectId, type_name: String, numbers: [u64; 3]) {

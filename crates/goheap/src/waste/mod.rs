@@ -18,8 +18,6 @@ pub use found::WasteKind;
 
 /// Wasted bytes of one owner and type from which on they are told.
 const LEAST_TOLD: u64 = 16 << 10;
-/// Of which owners are looked for: those that waste the most.
-const MAX_FOUND: usize = 1 << 17;
 
 /// Waste of one kind, owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,15 +78,20 @@ impl Sums {
     }
 }
 
-/// All of it one by one, the most wasted bytes first.
+/// All of it one by one, the most wasted bytes first, but slices of pointers, which are to be settled.
 pub(crate) fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, maps: &[FoundMap], arrays: &Arrays) -> Found {
     let mut found = Found::default();
     arrays::add(heap, types, maps, arrays, &mut found);
     maps::add(maps, &mut found);
     boxes::add(heap, types, arrays, &mut found);
-    found.all.sort_by_key(|(.., [_, kept, used])| std::cmp::Reverse(kept.saturating_sub(*used)));
-    found.all.truncate(MAX_FOUND);
+    found.most_first();
     found
+}
+
+/// What is known of slices of pointers when the holders of what they lead to are: then all is found.
+pub(crate) fn settle(heap: &Heap<'_>, found: &mut Found) {
+    boxes::settle(heap, found);
+    found.most_first();
 }
 
 /// What is of one owner and type put together, the most wasted bytes first; `ways` are those to each.

@@ -19,7 +19,8 @@ use crate::heap::Heap;
 use labels::{EMPTY, Label, Labels};
 pub use leaders::Leader;
 pub use merged::MergedWay;
-pub use mostly::{Mostly, mostly};
+pub use mostly::Mostly;
+pub(crate) use mostly::mostly;
 pub use tree::{TreeNode, dominator_tree};
 
 /// Ways as they are spelled, each as what it is behind another: number 0 has no words.
@@ -92,7 +93,7 @@ impl<'h, 'a> Ways<'h, 'a> {
     pub fn to_many(&self, objects: &[ObjectId]) -> Vec<Vec<String>> {
         let graph = &self.heap.graph;
         let leaves: Vec<ObjectId> = objects.iter().copied().filter(|o| graph.is_folded(*o)).collect();
-        let holders = graph.only_holders(&leaves);
+        let holders = self.heap.only_holders(&leaves);
         let held_by: FxHashMap<ObjectId, Holder> =
             leaves.into_iter().zip(holders).filter_map(|(leaf, by)| Some((leaf, by?))).collect();
         // What has a path, and the leaf behind that.
@@ -120,9 +121,23 @@ impl<'h, 'a> Ways<'h, 'a> {
         numbers.iter().map(spelled).collect()
     }
 
+    /// All ways of the heap, to be merged.
+    #[must_use]
+    pub fn merging(&self) -> Merging<'_, 'h, 'a> {
+        Merging { heap: self.heap, paths: &self.paths }
+    }
+}
+
+/// Ways of a heap that are to be merged: on any thread, as words are found anew.
+pub struct Merging<'w, 'h, 'a> {
+    heap: &'h Heap<'a>,
+    paths: &'w Paths,
+}
+
+impl Merging<'_, '_, '_> {
     /// All ways, merged by their words: at most `most`, those to the most bytes first.
     #[must_use]
     pub fn merged(&self, most: usize) -> Vec<MergedWay> {
-        merged::merged(self.heap, &self.paths, &self.labels, most)
+        merged::merged(self.heap, self.paths, &Labels::of(self.heap), most)
     }
 }

@@ -23,31 +23,17 @@ pub struct Mostly {
 }
 
 /// Of every root, and group of them, that alone keeps something of a known type: the types of most of it,
-/// most first; never none.
-#[must_use]
-pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Vec<Mostly>> {
+/// most first; never none. `held` is what each owner has of each known type.
+pub(crate) fn mostly(heap: &Heap<'_>, held: Vec<(Holder, u32, Retained)>) -> FxHashMap<Holder, Vec<Mostly>> {
     let mut sums: FxHashMap<(Holder, u32), Retained> = FxHashMap::default();
-    // What comes in a row is mostly alike.
-    let mut last = ((Holder::All, u32::MAX), Retained::default());
-    let mut add = |(key, of): ((Holder, u32), Retained)| {
-        sums.entry(key).or_default().add(of);
-    };
-    let layout = heap.graph.layout();
-    heap.dominators.each_with_owner(&heap.graph, |object, owner| {
+    for (owner, number, of) in held {
         let owner = match owner {
             // Goroutines are told by group.
             Holder::Root(root) => heap.graph.roots().group_of(root).map_or(owner, Holder::Group),
             other => other,
         };
-        let Some(name) = heap.types.name_number(layout, object) else { return };
-        if last.0 != (owner, name) {
-            add(last);
-            last = ((owner, name), Retained::default());
-        }
-        last.1.objects += 1;
-        last.1.bytes += layout.bytes(object);
-    });
-    add(last);
+        sums.entry((owner, number)).or_default().add(of);
+    }
     // In an order that hangs on nothing but the heap.
     let named = |((owner, number), of): ((Holder, u32), Retained)| {
         let (type_name, object) = heap.types.named(number)?;

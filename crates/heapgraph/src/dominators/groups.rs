@@ -4,8 +4,9 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Dominators;
+use super::owners::Sums;
 use crate::bits::Bits;
-use crate::graph::{Graph, Holder, NONE, on_threads};
+use crate::graph::{ALL, Graph, Holder, NONE, on_threads};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
 
@@ -19,6 +20,21 @@ pub struct GroupTotals {
     pub retained: Retained,
 }
 
+/// Which groups have leaves, and which have others that keep something.
+///
+/// A leaf counts beside what its group retains unless something above it is of its group. Mostly no group has
+/// both leaves and others that keep something (of Go's types few have both), and then none is asked.
+struct Sets {
+    with_nodes: Bits,
+    with_leaves: Bits,
+}
+
+impl Sets {
+    fn is_mixed(&self, group: u32) -> bool {
+        self.with_leaves.contains(group as usize) && self.with_nodes.contains(group as usize)
+    }
+}
+
 impl Dominators {
     /// Totals of `count` groups; `group_of` says which one an object is of, if any. It is asked once for each
     /// live object, and for some leaves again. Takes 4 bytes for each node meanwhile, and 8 for each leaf of
@@ -29,32 +45,102 @@ impl Dominators {
         count: usize,
         group_of: impl Fn(ObjectId) -> Option<u32> + Sync,
     ) -> Vec<GroupTotals> {
+        self.totals(graph, count, &|_| ALL, &group_of).0
+    }
+
+    /// The same, and who holds what: of each owner and group the live objects that are its own, in no order.
+    /// An object's owner is the root that dominates it; the group of roots, where only several roots of one
+    /// group together do; [`Holder::All`], where roots of several groups hold it. Takes 4 bytes more for each
+    /// node.
+    pub fn by_group_and_owner(
+        &self,
+        graph: &Graph,
+        count: usize,
+        group_of: impl Fn(ObjectId) -> Option<u32> + Sync,
+    ) -> (Vec<GroupTotals>, Vec<(Holder, u32, Retained)>) {
+        let owners = self.owners(graph);
+        let owner = |number: u32| owners.get(number as usize).copied().unwrap_or(ALL);
+        let (totals, sums) = self.totals(graph, count, &owner, &group_of);
+        let named = |(owner, group, sum)| Some((graph.holder(owner)?, group, sum));
+        (totals, sums.into_iter().filter_map(named).collect())
+    }
+
+    /// Totals, and what they are of each owner; that is a node, and `owner` says it of a number.
+    fn totals(
+        &self,
+        graph: &Graph,
+        count: usize,
+        owner: &(dyn Fn(u32) -> u32 + Sync),
+        group_of: &(dyn Fn(ObjectId) -> Option<u32> + Sync),
+    ) -> (Vec<GroupTotals>, Vec<(u32, u32, Retained)>) {
         let layout = graph.layout();
         let group_of = |object: u32| group_of(ObjectId(object)).filter(|g| (*g as usize) < count);
-        // Own amounts, and by number the group; memory is gone through in order, so that little is looked up.
+        let of = |object: u32| Retained { bytes: layout.bytes(ObjectId(object)), objects: 1 };
+        // Objects with numbers first, and by number the group; memory is gone through in order, so that little
+        // is looked up.
         let groups: Vec<AtomicU32> = self.node.iter().map(|_| AtomicU32::new(NONE)).collect();
-        let parts = on_threads(&self.live.ranges(graph.threads()), graph.threads(), |range| {
-            let (mut own, mut with_leaves) = (vec![Retained::default(); count], Bits::new(count));
-            for object in self.live.iter_range(range.clone()).map(|o| o as u32) {
-                let Some(group) = group_of(object) else { continue };
-                own[group as usize].add(Retained { bytes: layout.bytes(ObjectId(object)), objects: 1 });
-                match graph.node_of(object).and_then(|node| self.number.get(node as usize)) {
-                    Some(number) => groups[*number as usize].store(group, Relaxed),
-                    None => drop(with_leaves.insert(group as usize)),
+        let numbered = graph.numbered.bits();
+        let mut sums = on_threads(&numbered.ranges(graph.threads()), graph.threads(), |range| {
+            let mut sums = Sums::new();
+            let first = graph.objects_from() + graph.numbered.rank_below(range.start as u32) as usize;
+            let numbers = self.number.get(first..).unwrap_or_default();
+            for (object, number) in numbered.iter_range(range.clone()).zip(numbers).filter(|(_, n)| **n != NONE) {
+                if let Some(group) = group_of(object as u32) {
+                    sums.add(owner(*number), group, of(object as u32));
+                    groups[*number as usize].store(group, Relaxed);
                 }
             }
-            (own, with_leaves)
+            sums
         });
-        let mut out = vec![GroupTotals::default(); count];
-        let mut with_leaves = Bits::new(count);
-        for (own, leaves) in parts {
-            out.iter_mut().zip(own).for_each(|(total, own)| total.own.add(own));
-            with_leaves.unite(&leaves);
-        }
         let groups: Vec<u32> = groups.into_iter().map(AtomicU32::into_inner).collect();
         let numbers = || (0..).zip(groups.iter().copied()).filter(|(_, group)| *group != NONE);
-        self.add_retained(graph, &mut out, numbers, &with_leaves, &group_of);
-        out
+        let mut with_nodes = Bits::new(count);
+        for (_, group) in numbers().filter(|(number, _)| self.at(*number).objects > 1) {
+            with_nodes.insert(group as usize);
+        }
+        // Then leaves by their holders. Those of groups with nodes that keep something come again, by the
+        // number of their holder.
+        let is_leaf = |object: u32| !numbered.contains(object as usize);
+        let number = |node: u32| self.number.get(node as usize).copied().filter(|n| *n != NONE);
+        let leaf = |sums: &mut Sums, again: &mut Vec<u64>, number: u32, leaf: u32| {
+            let Some(group) = group_of(leaf) else { return };
+            sums.add(owner(number), group, of(leaf));
+            if with_nodes.contains(group as usize) {
+                again.push(u64::from(number) << 32 | u64::from(leaf));
+            }
+        };
+        let mut found = graph.in_runs(|run| {
+            let (mut sums, mut again) = (Sums::new(), Vec::new());
+            graph.edges.each(run, |from, to| {
+                let mut leaves = to.iter().copied().filter(|to| is_leaf(*to)).peekable();
+                if leaves.peek().is_some()
+                    && let Some(number) = graph.node_of(from).and_then(number)
+                {
+                    leaves.for_each(|to| leaf(&mut sums, &mut again, number, to));
+                }
+            });
+            (sums, again)
+        });
+        let (mut of_roots, mut again) = (Sums::new(), Vec::new());
+        for (root, to) in graph.roots().held().iter().filter(|(_, o)| is_leaf(o.0)) {
+            if let Some(number) = number(graph.node_of_root(*root)) {
+                leaf(&mut of_roots, &mut again, number, to.0);
+            }
+        }
+        found.push((of_roots, again));
+        let (of_leaves, leaves): (Vec<Sums>, Vec<Vec<u64>>) = found.into_iter().unzip();
+        let (mut together, mut with_leaves) = (Sums::new(), Bits::new(count));
+        for (owner, group, sum) in Sums::finish(of_leaves) {
+            with_leaves.insert(group as usize);
+            together.add(owner, group, sum);
+        }
+        sums.push(together);
+        let all: Vec<(u32, u32, Retained)> = Sums::finish(sums).collect();
+        let mut out = vec![GroupTotals::default(); count];
+        all.iter().for_each(|(_, group, sum)| out[*group as usize].own.add(*sum));
+        let sets = Sets { with_nodes, with_leaves };
+        self.add_retained(graph, &mut out, numbers(), &sets, leaves.concat(), &group_of);
+        (out, all)
     }
 
     /// As [`Dominators::by_group`], of a few objects, each given with its group; of one that is given twice
@@ -87,42 +173,37 @@ impl Dominators {
             members.get(at?).map(|(_, group)| *group)
         };
         numbers.sort_unstable();
-        self.add_retained(graph, &mut out, || numbers.iter().copied(), &with_leaves, &group_of);
+        let mut with_nodes = Bits::new(count);
+        for (_, group) in numbers.iter().filter(|(number, _)| self.at(*number).objects > 1) {
+            with_nodes.insert(*group as usize);
+        }
+        let sets = Sets { with_nodes, with_leaves };
+        let any_mixed = sets.with_leaves.iter().any(|g| sets.with_nodes.contains(g));
+        let is_mixed = |leaf: u32| group_of(leaf).is_some_and(|group| sets.is_mixed(group));
+        let leaves = if any_mixed { self.leaves_where(graph, is_mixed) } else { Vec::new() };
+        self.add_retained(graph, &mut out, numbers.into_iter(), &sets, leaves, &group_of);
         out
     }
 
-    /// What groups retain: `numbers` are those of their members, ascending, each with its group, and
-    /// `with_leaves` says which groups have leaves; `group_of` is asked of leaves alone.
-    fn add_retained<I: Iterator<Item = (u32, u32)>>(
+    /// What groups retain: `numbers` are those of their members, ascending, each with its group, `leaves`
+    /// those of mixed groups as of [`Dominators::leaves_where`].
+    fn add_retained(
         &self,
         graph: &Graph,
         out: &mut [GroupTotals],
-        numbers: impl Fn() -> I,
-        with_leaves: &Bits,
-        group_of: &(dyn Fn(u32) -> Option<u32> + Sync),
+        numbers: impl Iterator<Item = (u32, u32)>,
+        sets: &Sets,
+        mut leaves: Vec<u64>,
+        group_of: &dyn Fn(u32) -> Option<u32>,
     ) {
         let (layout, count) = (graph.layout(), out.len());
-        // A leaf counts beside what its group retains unless something above it is of its group. Mostly no
-        // group has both leaves and others that keep something (of Go's types few have both), and then none
-        // is asked.
-        let mut with_nodes = Bits::new(count);
-        for (number, group) in numbers() {
-            if self.at(number).objects > 1 {
-                with_nodes.insert(group as usize);
-            }
-        }
-        let mixed = |group: u32| with_leaves.contains(group as usize) && with_nodes.contains(group as usize);
-        let any_mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
-        // Leaves of mixed groups by the number of their holder: a walk comes by.
-        let mut leaves =
-            if any_mixed { self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed)) } else { Vec::new() };
         leaves.sort_unstable();
         let mut leaves = leaves.into_iter().peekable();
         // Numbers are a walk down the tree. Of each group the one above all others on the way to where the
         // walk is, if there is one: the lowest comes last.
         let mut way: Vec<(u32, u32)> = Vec::new();
         let (mut is_above, mut at) = (Bits::new(count), 0);
-        let mut numbers = numbers().peekable();
+        let mut numbers = numbers.peekable();
         loop {
             let number = numbers.peek().map_or(NONE, |(number, _)| *number);
             let v = number.min(leaves.peek().map_or(NONE, |leaf| (leaf >> 32) as u32));
@@ -154,8 +235,8 @@ impl Dominators {
             }
         }
         // Leaves of the other groups keep themselves; nodes among them that keep nothing else are counted.
-        let others = |g: &usize| !mixed(*g as u32);
-        with_leaves.iter().filter(others).for_each(|g| out[g].retained = out[g].own);
+        let others = |g: &usize| !sets.is_mixed(*g as u32);
+        sets.with_leaves.iter().filter(others).for_each(|g| out[g].retained = out[g].own);
     }
 
     /// Live folded leaves that `wanted` lets pass, below the number of their holder: `number << 32 | leaf`.

@@ -1,17 +1,58 @@
-//! Whose each object is: the root, or group of roots, that alone keeps it.
+//! Whose each object is: the root, or group of roots, that alone keeps it; and amounts that are summed up by
+//! two numbers, owner and group.
+
+use rustc_hash::FxHashMap;
 
 use super::Dominators;
-use crate::graph::{ALL, Graph, Holder, NONE};
-use crate::layout::ObjectId;
+use crate::graph::Graph;
+use crate::retained::Retained;
+
+/// Sums that are at hand while objects come: neighbours mostly are of few owners and groups.
+const AT_HAND: usize = 512;
+
+/// Sums by two numbers.
+pub(super) struct Sums {
+    /// Of each pair at its place; what was there before goes to the others.
+    at_hand: Vec<(u64, Retained)>,
+    others: FxHashMap<u64, Retained>,
+}
+
+impl Sums {
+    pub(super) fn new() -> Self {
+        Self { at_hand: vec![(0, Retained::default()); AT_HAND], others: FxHashMap::default() }
+    }
+
+    pub(super) fn add(&mut self, owner: u32, group: u32, of: Retained) {
+        let pair = u64::from(owner) << 32 | u64::from(group);
+        let place = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % AT_HAND;
+        let (known, sum) = &mut self.at_hand[place];
+        if *known == pair {
+            sum.add(of);
+        } else {
+            let before = (std::mem::replace(known, pair), std::mem::replace(sum, of));
+            self.put(before);
+        }
+    }
+
+    fn put(&mut self, (pair, sum): (u64, Retained)) {
+        if sum.objects > 0 {
+            self.others.entry(pair).or_default().add(sum);
+        }
+    }
+
+    /// Owner, group and amount, in no order.
+    pub(super) fn finish(all: Vec<Self>) -> impl Iterator<Item = (u32, u32, Retained)> {
+        let mut together = Self::new();
+        for sums in all {
+            sums.others.into_iter().chain(sums.at_hand).for_each(|sum| together.put(sum));
+        }
+        together.others.into_iter().map(|(pair, sum)| ((pair >> 32) as u32, pair as u32, sum))
+    }
+}
 
 impl Dominators {
-    /// Calls `each` for every live object, folded leaves too, with its owner: the root that dominates it; the
-    /// group, where only several roots of one group together do; [`Holder::All`], where roots of several
-    /// groups hold it. Objects come in no order of theirs, but always in the same. Takes 4 bytes for each
-    /// node.
-    ///
-    /// Summed up by owner and type it says who holds what.
-    pub fn each_with_owner(&self, graph: &Graph, mut each: impl FnMut(ObjectId, Holder)) {
+    /// The owner of each number, as a node.
+    pub(super) fn owners(&self, graph: &Graph) -> Vec<u32> {
         let objects_from = graph.objects_from() as u32;
         // Dominators have lower numbers: theirs are known first.
         let mut owners: Vec<u32> = Vec::with_capacity(self.node.len());
@@ -20,25 +61,6 @@ impl Dominators {
             let owner = if *node < objects_from { *node } else { owners[*dominator as usize] };
             owners.push(owner);
         }
-        let owner = |node: u32| {
-            let number = *self.number.get(node as usize).filter(|number| **number != NONE)?;
-            graph.holder(*owners.get(number as usize)?)
-        };
-        let numbered = graph.numbered.bits().iter().zip(objects_from..);
-        for (object, owner) in numbered.filter_map(|(object, node)| Some((object, owner(node)?))) {
-            each(ObjectId(object as u32), owner);
-        }
-        let is_leaf = |object: u32| graph.node_of(object).is_none();
-        for (root, leaf) in graph.roots().held().iter().filter(|(_, o)| is_leaf(o.0)) {
-            each(*leaf, Holder::Root(*root));
-        }
-        graph.edges.each_of_all(|from, to| {
-            let mut leaves = to.iter().filter(|to| is_leaf(**to)).peekable();
-            if leaves.peek().is_some()
-                && let Some(owner) = owner(graph.node_of(from).unwrap_or(ALL))
-            {
-                leaves.for_each(|leaf| each(ObjectId(*leaf), owner));
-            }
-        });
+        owners
     }
 }

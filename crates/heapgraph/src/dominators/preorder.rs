@@ -34,19 +34,13 @@ struct Targets {
 
 impl Targets {
     fn new(graph: &Graph, ranks: &[u32]) -> Result<Self, TooLarge> {
-        let pieces = graph.edges.pieces(graph.threads());
-        let counts = on_threads(&pieces, graph.threads(), |piece| {
-            let mut count = 0u64;
-            graph.edges.each(std::slice::from_ref(piece), |_, to| {
-                count += to.iter().filter(|t| graph.numbered.rank(**t).is_some()).count() as u64;
-            });
-            count
-        });
+        let pieces = graph.pieces();
+        let runs = graph.counted_runs(&pieces);
         let fresh = Visit { number: NONE, next: NONE };
         let mut nodes = Vec::with_capacity(graph.nodes());
         nodes.resize(graph.objects_from(), fresh);
         let mut targets = outside(graph, ranks, &mut nodes);
-        let all = targets.len() as u64 + counts.iter().sum::<u64>();
+        let all = targets.len() as u64 + runs.iter().map(|(_, count)| count).sum::<u64>();
         if all >= u64::from(NONE) {
             return Err(TooLarge);
         }
@@ -54,24 +48,25 @@ impl Targets {
         targets.resize(all as usize, 0);
         nodes.resize(graph.nodes(), fresh);
 
-        // Each piece fills its own nodes' starts and its own targets.
-        let mut work = Vec::with_capacity(pieces.len());
+        // Each run fills its own nodes' starts and its own targets.
+        let mut work = Vec::with_capacity(runs.len());
         let (mut objects, mut room) = (&mut nodes[graph.objects_from()..], &mut targets[outside..]);
         let (mut object, mut at) = (0, outside);
-        for (piece, count) in pieces.iter().zip(counts) {
-            let (from, to) = piece.slots();
+        for (run, count) in runs {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+            let (from, to) = (first.slots().0, last.slots().1);
             let (first, end) = (graph.numbered.rank_below(from), graph.numbered.rank_below(to));
             let (_, rest) = objects.split_at_mut((first - object) as usize);
             let (mine, rest) = rest.split_at_mut((end - first) as usize);
             let (own, others) = room.split_at_mut(count as usize);
-            work.push(Mutex::new((piece, first, mine, at as u32, own)));
+            work.push(Mutex::new((run, first, mine, at as u32, own)));
             (objects, room, object, at) = (rest, others, end, at + count as usize);
         }
         on_threads(&work, graph.threads(), |work| {
             let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
-            let (piece, first, nodes, at, targets) = &mut *work;
+            let (run, first, nodes, at, targets) = &mut *work;
             let mut filled = 0;
-            graph.edges.each(std::slice::from_ref(*piece), |from, to| {
+            graph.edges.each(run, |from, to| {
                 let Some(rank) = graph.numbered.rank(from) else { return };
                 let begin = filled;
                 for node in to.iter().filter_map(|t| graph.node_of(*t)) {
@@ -205,11 +200,40 @@ impl Preorder {
         // In the same memory, half of which is then let go.
         let mut number: Vec<u32> = nodes.into_iter().map(|node| node.number).collect();
         number.shrink_to_fit();
+        let pointing = only_crossing(&number, &pointing, &mut targets);
+        targets.shrink_to(parent.len());
         let crossing = Crossing::new(&number, order, &pointing, &targets);
         targets.clear();
         targets.shrink_to(parent.len());
         Ok(Self { number, parent, crossing, room: targets, left })
     }
+}
+
+/// Lets go of what in a list of targets says nothing any more, and all of nodes that were not reached; gives
+/// the nodes whose lists are not empty. What is then left is half of it, and stands beside as much again.
+fn only_crossing(number: &[u32], pointing: &Bits, targets: &mut Vec<u32>) -> Bits {
+    let mut left = Bits::new(number.len());
+    let (mut read, mut written) = (0, 0);
+    for node in pointing.iter() {
+        let begin = written;
+        while let Some(target) = targets.get(read).copied() {
+            read += 1;
+            // Of what was not reached the targets are nodes still.
+            if target & !LAST != DONE && number[node] != NONE {
+                targets[written] = target & !LAST;
+                written += 1;
+            }
+            if target & LAST != 0 {
+                break;
+            }
+        }
+        if written > begin {
+            targets[written - 1] |= LAST;
+            left.insert(node);
+        }
+    }
+    targets.truncate(written);
+    left
 }
 
 /// Targets that are looked at together.
@@ -243,17 +267,14 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by the nodes in
-    /// `met` has left them.
+    /// Of the targets of all `pointing` nodes, one list behind another, that a walk which came by the nodes in
+    /// `met` did not go along.
     fn new(number: &[u32], met: Vec<u32>, pointing: &Bits, targets: &[u32]) -> Self {
         let each = |told: &mut dyn FnMut(u32, u32)| {
             let mut lists = targets.split_inclusive(|target| target & LAST != 0);
             for (node, list) in pointing.iter().zip(&mut lists) {
                 let source = number[node];
-                // Of what was not reached the targets are nodes still.
-                if source != NONE {
-                    list.iter().map(|t| t & !LAST).filter(|t| *t != DONE).for_each(|target| told(source, target));
-                }
+                list.iter().for_each(|target| told(source, target & !LAST));
             }
         };
         // First how many there are up to each; filled in from its end, each comes to its start.

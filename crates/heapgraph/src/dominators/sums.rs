@@ -1,5 +1,6 @@
 //! Objects and bytes of many nodes, side by side in eight bytes where that is enough: slots of Go's heap are
-//! multiples of eight, so a heap below 32 GiB is counted in eights.
+//! multiples of eight, so a heap below 32 GiB is counted in eights. Most nodes keep little, and when all is
+//! added up theirs stand in four bytes, with a table of those that keep more.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -14,18 +15,58 @@ pub(super) enum Sums {
     Eights(Vec<u64>),
     /// As they are.
     Bytes(Vec<u64>, Vec<u32>),
+    /// Objects in the lowest bits, bytes in units of eight in those above; `ELSEWHERE` where there is no room
+    /// for both. Those stand in order, as of `Eights`, each behind its number.
+    Small { sums: Vec<u32>, large: Vec<u32>, of_large: Vec<u64> },
+}
+
+/// Bits of a small sum that count objects.
+const OBJECT_BITS: u32 = 12;
+/// In place of a sum that is not small.
+const ELSEWHERE: u32 = u32::MAX;
+/// Where more than one in so many is not small, a table of these would be larger than what it saves.
+const FEW: usize = 4;
+
+/// Of eights that of both halves in four bytes, if there is room.
+fn small(sum: u64) -> Option<u32> {
+    let (eights, objects) = (sum >> 32, sum & u64::from(u32::MAX));
+    let is_small = objects < 1 << OBJECT_BITS && eights < u64::from(ELSEWHERE >> OBJECT_BITS);
+    is_small.then_some((eights << OBJECT_BITS | objects) as u32)
+}
+
+fn of_eights(sum: u64) -> Retained {
+    Retained { bytes: (sum >> 32) * 8, objects: sum as u32 }
 }
 
 impl Sums {
     /// Those of one number.
     pub(super) fn get(&self, at: u32) -> Retained {
         match self {
-            Self::Eights(sums) => {
-                let both = sums[at as usize];
-                Retained { bytes: (both >> 32) * 8, objects: both as u32 }
-            }
+            Self::Eights(sums) => of_eights(sums[at as usize]),
             Self::Bytes(bytes, objects) => Retained { bytes: bytes[at as usize], objects: objects[at as usize] },
+            Self::Small { sums, large, of_large } => match sums[at as usize] {
+                ELSEWHERE => large.binary_search(&at).map_or_else(|_| Retained::default(), |i| of_eights(of_large[i])),
+                sum => Retained { bytes: u64::from(sum >> OBJECT_BITS) * 8, objects: sum & ((1 << OBJECT_BITS) - 1) },
+            },
         }
+    }
+
+    /// In as little memory as there is to it; nothing is added any more.
+    pub(super) fn packed(self) -> Self {
+        let Self::Eights(all) = self else { return self };
+        if all.iter().filter(|sum| small(**sum).is_none()).count() > all.len() / FEW {
+            return Self::Eights(all);
+        }
+        let (mut large, mut of_large) = (Vec::new(), Vec::new());
+        let one = |(at, sum): (u32, &u64)| {
+            small(*sum).unwrap_or_else(|| {
+                large.push(at);
+                of_large.push(*sum);
+                ELSEWHERE
+            })
+        };
+        let sums = (0..).zip(&all).map(one).collect();
+        Self::Small { sums, large, of_large }
     }
 
     /// Adds each to that of `above`, which has a lower number, the last first.
@@ -38,11 +79,13 @@ impl Sums {
                     objects[above[v] as usize] += objects[v];
                 }
             }
+            // They are packed when all is added up.
+            Self::Small { .. } => {}
         }
     }
 }
 
-/// Sums that several threads add to at once: what they come to does not depend on who comes first.
+/// Sums that several threads make at once, each of them those of other numbers.
 pub(super) enum Counting {
     Eights(Vec<AtomicU64>),
     Bytes(Vec<AtomicU64>, Vec<AtomicU32>),
@@ -60,15 +103,18 @@ impl Counting {
         }
     }
 
-    /// Adds an object of so many bytes.
-    pub(super) fn add(&self, at: u32, bytes: u64) {
+    /// Adds objects, and the bytes of all of them, to a number that no other thread adds to meanwhile: to wait
+    /// for each sum alone, as an addition that others may see does, takes most of the time.
+    pub(super) fn add(&self, at: u32, of: Retained) {
         match self {
             Self::Eights(sums) => {
-                sums[at as usize].fetch_add((bytes / 8) << 32 | 1, Relaxed);
+                let sum = &sums[at as usize];
+                sum.store(sum.load(Relaxed) + ((of.bytes / 8) << 32 | u64::from(of.objects)), Relaxed);
             }
             Self::Bytes(sums, objects) => {
-                sums[at as usize].fetch_add(bytes, Relaxed);
-                objects[at as usize].fetch_add(1, Relaxed);
+                let (bytes, objects) = (&sums[at as usize], &objects[at as usize]);
+                bytes.store(bytes.load(Relaxed) + of.bytes, Relaxed);
+                objects.store(objects.load(Relaxed) + of.objects, Relaxed);
             }
         }
     }
@@ -98,11 +144,30 @@ mod tests {
             layout.allocate_all(0);
             let counting = Counting::new(&layout, 4);
             assert_eq!(matches!(counting, Counting::Eights(_)), in_eights, "{slot_bytes}");
-            (0..slots).for_each(|slot| counting.add([3, 1, 2, 3][slot as usize], slot_bytes));
+            let one = Retained { bytes: slot_bytes, objects: 1 };
+            (0..slots).for_each(|slot| counting.add([3, 1, 2, 3][slot as usize], one));
             let mut sums = counting.finish();
             sums.add_up(&[0, 0, 1, 0]);
             let of = |n: u32| Retained { bytes: u64::from(n) * slot_bytes, objects: n };
-            assert_eq!([0, 1, 2, 3].map(|at| sums.get(at)), [of(slots), of(2), of(1), of(slots - 2)]);
+            let all = [of(slots), of(2), of(1), of(slots - 2)];
+            assert_eq!([0, 1, 2, 3].map(|at| sums.get(at)), all);
+            let packed = sums.packed();
+            assert_eq!([0, 1, 2, 3].map(|at| packed.get(at)), all, "packed");
+        }
+    }
+
+    #[test]
+    fn what_is_not_small_stands_in_a_table_if_there_is_little_of_it() {
+        let sum = |eights: u64, objects: u64| eights << 32 | objects;
+        let most = sum((1 << 20) - 2, (1 << 12) - 1);
+        let large = [sum((1 << 20) - 1, 1), sum(1, 1 << 12), sum(u64::from(u32::MAX), u64::from(u32::MAX))];
+        for (few, ones) in [(true, 40), (false, 4)] {
+            let all: Vec<u64> = large.iter().copied().chain((0..ones).map(|n| sum(n, 1))).chain([most, 0]).collect();
+            let packed = Sums::Eights(all.clone()).packed();
+            assert_eq!(matches!(packed, Sums::Small { .. }), few);
+            for (at, sum) in all.iter().enumerate() {
+                assert_eq!(packed.get(at as u32), of_eights(*sum), "{at}");
+            }
         }
     }
 }
