@@ -17,6 +17,9 @@ const ONE_IN: u64 = 10;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SharedObject<'a> {
     node: &'a GraphNode,
+    /// The last single object of a named type down the tree that still keeps nearly all of it: a server leads
+    /// to its handler, and that to the store which is meant.
+    within: Option<&'a GraphNode>,
     /// How many of a kind it keeps, at least: where the tree below it first has several; 1 where it has not.
     entries: u64,
 }
@@ -26,7 +29,7 @@ impl<'a> SharedObject<'a> {
     pub(crate) fn largest(graph: &'a GraphFacts) -> Option<Self> {
         let alone = |n: &&GraphNode| n.parent == Some(0) && n.kind == "object" && n.count == 1;
         let node = graph.tree.iter().filter(alone).rev().max_by_key(|n| n.retained_bytes)?;
-        Some(Self { node, entries: entries(graph, node) })
+        Some(Self { node, within: within(graph, node), entries: entries(graph, node) })
     }
 
     /// Bytes that it keeps.
@@ -34,9 +37,9 @@ impl<'a> SharedObject<'a> {
         self.node.retained_bytes
     }
 
-    /// Its type.
+    /// Its type; of what keeps nearly all of it within, that one's.
     pub(crate) fn name(&self) -> &'a str {
-        &self.node.name
+        &self.within.unwrap_or(self.node).name
     }
 
     /// Whether it has about one for each of so many calls, as a list of those that are being answered has:
@@ -49,7 +52,11 @@ impl<'a> SharedObject<'a> {
     pub(crate) fn text(&self) -> String {
         let n = self.node;
         let (held, objects) = (bytes(n.retained_bytes), plural(n.objects, "object"));
-        format!("one {}, to which several lead, keeps {held} of it in {objects}", n.name)
+        let within = match self.within {
+            Some(within) => format!(", nearly all in one {}", within.name),
+            None => String::new(),
+        };
+        format!("one {}, to which several lead, keeps {held} of it in {objects}{within}", n.name)
     }
 }
 
@@ -95,6 +102,25 @@ impl<'a> SharedCrowd<'a> {
             who.join(" and ")
         )
     }
+}
+
+fn within<'a>(graph: &'a GraphFacts, from: &'a GraphNode) -> Option<&'a GraphNode> {
+    let (mut at, mut found) = (from, None);
+    for _ in 0..MOST_STEPS {
+        let parent = graph.tree.iter().position(|n| std::ptr::eq(n, at)).and_then(|i| u32::try_from(i).ok())?;
+        let is_child = |n: &&GraphNode| n.parent == Some(parent) && n.kind == "object";
+        let child = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes);
+        let nearly_all = |n: &&GraphNode| n.retained_bytes.saturating_mul(ONE_IN) >= from.retained_bytes * (ONE_IN - 1);
+        let Some(child) = child.filter(|n| n.count == 1).filter(nearly_all) else { break };
+        // Containers and what is not known are no names, nor are pieces of the runtime's maps.
+        let is_named =
+            child.name.contains('.') && !child.name.starts_with(['[', '*', '(']) && !child.name.starts_with("map");
+        if is_named {
+            found = Some(child);
+        }
+        at = child;
+    }
+    found
 }
 
 /// How many there are where the heaviest way down the tree first has several of a kind.
@@ -151,6 +177,24 @@ mod tests {
         assert_eq!((it.retained_bytes(), it.entries), (600, 19_864));
         assert_eq!(it.text(), "one main.Broker, to which several lead, keeps 600 B of it in 9 objects");
         assert!(!it.has_one_for_each(73));
+        // A server leads to its handler, and that to the store.
+        let mut served = GraphFacts {
+            tree: vec![
+                node(None, "live heap", 1, 620),
+                node(Some(0), "http.Server", 1, 600),
+                node(Some(1), "func()", 1, 599),
+                node(Some(2), "s3mem.Backend", 1, 598),
+                node(Some(3), "map[string]*s3mem.bucket", 1, 597),
+                node(Some(4), "s3mem.bucket", 1, 590),
+                node(Some(5), "skiplist.node", 2_000, 580),
+            ],
+            ..GraphFacts::default()
+        };
+        let said =
+            "one http.Server, to which several lead, keeps 600 B of it in 9 objects, nearly all in one s3mem.bucket";
+        assert_eq!(SharedObject::largest(&served).unwrap().text(), said);
+        served.tree[3].retained_bytes = 300;
+        assert_eq!(SharedObject::largest(&served).unwrap().name(), "http.Server");
         // Of a stripped program not all types are known.
         g.tree[4].name = "unknown".into();
         assert_eq!(SharedObject::largest(&g).unwrap().entries, 19_864);

@@ -11,12 +11,31 @@ pub fn way(steps: &[String], type_name: &str) -> String {
     {
         (steps, end) = (before, last);
     }
-    let way = steps.join(" ");
+    let way = joined(steps);
     match (way.is_empty(), end.is_empty()) {
         (_, true) => way,
         (true, false) => end.to_owned(),
         (false, false) => format!("{way} -> {end}"),
     }
+}
+
+/// Steps in a row; of two that come again and again (the links of a list, each behind a slice) how often.
+fn joined(steps: &[String]) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while let Some(step) = steps.get(at) {
+        let pair = steps.get(at..at + 2).unwrap_or_default();
+        let times = steps.get(at..).unwrap_or_default().chunks_exact(2).take_while(|next| *next == pair).count();
+        // What comes right behind the root stays as it is: its name ends there.
+        if times > 2 && at > 1 {
+            out.push(format!("({} x {})", pair.join(" "), times));
+            at += 2 * times;
+        } else {
+            out.push(step.clone());
+            at += 1;
+        }
+    }
+    out.join(" ")
 }
 
 /// Whether a step is a type, and no field, element or frame.
@@ -53,6 +72,10 @@ mod tests {
         assert_eq!(way(&["goroutine in main.f", "[frame main.g]"], ""), "goroutine in main.f [frame main.g]");
         assert_eq!(way(&[], "[]int64"), "[]int64");
         assert_eq!(way(&[], ""), "");
+        let list =
+            ["global main.list", ".header", ".forward", "[...]", ".forward", "[...]", ".forward", "[...]", ".value"];
+        assert_eq!(way(&list, "main.entry"), "global main.list .header (.forward [...] x 3) .value -> main.entry");
+        assert_eq!(way(&list[..6], ""), "global main.list .header .forward [...] .forward [...]");
     }
 
     #[test]

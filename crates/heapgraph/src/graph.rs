@@ -49,6 +49,8 @@ pub struct Graph {
     to_numbered: Vec<u64>,
     refused: Refused,
     threads: usize,
+    /// What is held for certain, where others only may hold some of it: see [`Graph::is_cut`].
+    for_certain: Option<Bits>,
 }
 
 /// The node of all roots together.
@@ -67,7 +69,8 @@ impl Graph {
         let (edges, refused) = Edges::new(parts);
         let numbered = Ranked::new(Bits::new(0)).ok_or(TooLarge)?;
         let to_numbered = Vec::new();
-        Self { layout, edges, roots: Roots::new(), numbered, to_numbered, refused, threads }.with_roots(roots)
+        Self { layout, edges, roots: Roots::new(), numbered, to_numbered, refused, threads, for_certain: None }
+            .with_roots(roots)
     }
 
     /// The same objects and pointers, held by others.
@@ -87,6 +90,18 @@ impl Graph {
     /// Takes from roots what `gone` says, each of which another holds too. Objects keep their numbers.
     pub(crate) fn let_go(&mut self, gone: impl Fn(RootId, ObjectId) -> bool) {
         self.roots.retain(|root, object| !gone(root, object));
+    }
+
+    /// Takes note of what is held for certain.
+    pub(crate) fn prefer(&mut self, for_certain: Bits) {
+        self.for_certain = Some(for_certain);
+    }
+
+    /// Whether a pointer says nothing of who holds its target: that is held for certain, and what points to
+    /// it may be garbage.
+    pub(crate) fn is_cut(&self, from: u32, to: u32) -> bool {
+        let is_certain = |certain: &Bits| !certain.contains(from as usize) && certain.contains(to as usize);
+        self.for_certain.as_ref().is_some_and(is_certain)
     }
 
     /// Where objects are.

@@ -69,8 +69,10 @@ impl Targets {
             graph.edges.each(run, |from, to| {
                 let Some(rank) = graph.numbered.rank(from) else { return };
                 let begin = filled;
-                for node in to.iter().filter_map(|t| graph.node_of(*t)) {
-                    targets[filled] = node;
+                for (to, node) in to.iter().filter_map(|t| Some((*t, graph.node_of(*t)?))) {
+                    // A pointer to itself says nothing either.
+                    let itself = graph.objects_from() as u32 + rank;
+                    targets[filled] = if graph.is_cut(from, to) { itself } else { node };
                     filled += 1;
                 }
                 if filled > begin {

@@ -2,7 +2,7 @@
 //! have ended.
 
 use super::Dominators;
-use crate::graph::{ALL, Graph, TooLarge};
+use crate::graph::{Graph, TooLarge};
 use crate::layout::ObjectId;
 use crate::roots::RootId;
 
@@ -12,13 +12,13 @@ const SHARED_ONE_IN: u64 = 4;
 
 impl Dominators {
     /// As [`Dominators::settled`]; of pairs in `unsure`, sorted, nobody knows whether the root holds the
-    /// object: where others hold it for certain, those are its holders. What unsure ones alone hold stays
-    /// theirs.
+    /// object: what others hold for certain is theirs, and what is reached by unsure ones alone stays with
+    /// those, and says nothing of who holds the rest.
     ///
-    /// One stale word into the middle of a list takes all of it from whoever holds the list (seen from
-    /// outside: gofakes3, whose objects a skip list keeps; a goroutine that read a request had once looked
-    /// one up). It is asked only where a good part of the heap has no holder, and costs a walk over what is
-    /// live and a second tree.
+    /// One stale word into the middle of a list, or to what is left of one who walked through it, takes all
+    /// of it from whoever holds the list (seen from outside: gofakes3, whose objects a skip list keeps; a
+    /// goroutine that read a request had once looked one up). It is asked only where a good part of the heap
+    /// has no holder, and costs a walk over what is live and a second tree.
     ///
     /// # Errors
     /// As [`Dominators::of`].
@@ -28,27 +28,15 @@ impl Dominators {
         unsure: &[(RootId, ObjectId)],
     ) -> Result<Self, TooLarge> {
         let out = Self::settled(graph, &rank)?;
-        let held_by_others: Vec<(RootId, ObjectId)> =
-            unsure.iter().copied().filter(|(_, object)| out.has_no_holder(graph, *object)).collect();
-        if held_by_others.is_empty() || out.without_holder(graph) < out.total().bytes / SHARED_ONE_IN {
-            return Ok(out);
-        }
-        let is_unsure = |root, object| held_by_others.binary_search(&(root, object)).is_ok();
-        let for_certain = graph.reach_by(|root, object| !is_unsure(root, object)).objects;
-        let gone = |root, object: ObjectId| is_unsure(root, object) && for_certain.contains(object.0 as usize);
-        if !held_by_others.iter().any(|(root, object)| gone(*root, *object)) {
+        if unsure.is_empty() || out.without_holder(graph) < out.total().bytes / SHARED_ONE_IN {
             return Ok(out);
         }
         drop(out);
-        graph.let_go(gone);
+        let is_unsure = |root, object| unsure.binary_search(&(root, object)).is_ok();
+        let for_certain = graph.reach_by(|root, object| !is_unsure(root, object)).objects;
+        graph.let_go(|root, object| is_unsure(root, object) && for_certain.contains(object.0 as usize));
+        graph.prefer(for_certain);
         Self::settled(graph, rank)
-    }
-
-    /// Whether roots of several groups lead to an object, by ways that have nothing in common.
-    fn has_no_holder(&self, graph: &Graph, object: ObjectId) -> bool {
-        let number = graph.node_of(object.0).and_then(|node| self.number.get(node as usize));
-        let dominator = number.and_then(|number| self.dominator.get(*number as usize));
-        dominator.is_some_and(|dominator| self.node.get(*dominator as usize) == Some(&ALL))
     }
 
     /// Bytes of the live heap that no root, and no group of them, keeps alone.
@@ -64,7 +52,7 @@ impl Dominators {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EdgeWriter, HeapLayout, Holder, Roots, Span};
+    use crate::{EdgeWriter, HeapLayout, Holder, Paths, Roots, Span};
 
     /// Objects of 16 bytes, numbered as they stand, with pointers between them.
     fn graph(objects: u64, edges: &[(u64, u64)], held: &[(u32, u64)], roots: u32) -> Graph {
@@ -101,8 +89,20 @@ mod tests {
         assert_eq!((bytes(&plain, &g, 0), bytes(&plain, &g, 1)), (0, 0));
         let d = Dominators::settled_beside(&mut g, |_| 0, &[middle]).unwrap();
         assert_eq!((bytes(&d, &g, 0), bytes(&d, &g, 1), d.total().bytes), (80, 0, 80));
+        // What is left of one who walked through it, and holds something of its own.
+        let edges: Vec<(u64, u64)> = edges.into_iter().chain([(5, 3), (5, 6)]).collect();
+        let mut g = graph(7, &edges, &[(0, 0), (1, 5)], 2);
+        let left = (RootId(1), g.layout().object_at(0x1050).unwrap());
+        let plain = Dominators::settled(&mut g.clone(), |_| 0).unwrap();
+        assert_eq!((bytes(&plain, &g, 0), bytes(&plain, &g, 1)), (0, 32));
+        let d = Dominators::settled_beside(&mut g, |_| 0, &[left]).unwrap();
+        assert_eq!((bytes(&d, &g, 0), bytes(&d, &g, 1), d.total().bytes), (80, 32, 112));
+        let paths = Paths::of(&g, |_| true);
+        let object = g.layout().object_at(0x1030).unwrap();
+        let way = paths.to(&g, object).unwrap();
+        assert_eq!(way.first(), Some(&Holder::Root(RootId(0))));
         // What nobody holds for certain stays with those that may.
-        let mut g = graph(6, &edges, &[(0, 0), (1, 3)], 2);
+        let mut g = graph(7, &edges, &[(0, 0), (1, 3)], 2);
         let head = (RootId(0), g.layout().object_at(0x1000).unwrap());
         let d = Dominators::settled_beside(&mut g, |_| 0, &[head, middle]).unwrap();
         assert_eq!((bytes(&d, &g, 0), bytes(&d, &g, 1), d.total().bytes), (0, 0, 80));

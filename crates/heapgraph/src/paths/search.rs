@@ -82,11 +82,13 @@ pub(super) fn search(
         batch.fill(graph, &found.order[at..end]);
         at = end;
         let mut targets = batch.targets.iter().zip(&batch.pointed);
-        for count in &batch.counts {
+        for (place, count) in (at - batch.counts.len()..).zip(&batch.counts) {
+            let from = found.order[place];
             if found.left == 0 {
                 break;
             }
-            for (next, to) in targets.by_ref().take(*count).filter(|(next, _)| **next != NONE) {
+            let says_nothing = |next: u32, to: u32| next == NONE || graph.is_cut(from, to);
+            for (next, to) in targets.by_ref().take(*count).filter(|(next, to)| !says_nothing(**next, **to)) {
                 let to = ObjectId(*to);
                 found.go(*next, to, || enter(Holder::Object(to)));
             }
