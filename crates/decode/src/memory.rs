@@ -84,7 +84,8 @@ pub(crate) fn neighbours(n: &neighbours::Neighbours, as_of_ms: u64) -> Neighbour
         pids: n.pids.clone(),
         rss_bytes: n.rss,
     };
-    Neighbours { group: n.group.clone(), as_of_ms, others: n.others.iter().map(other).collect(), rss_bytes: n.rss }
+    let others = n.others.iter().map(other).collect();
+    Neighbours { group: n.group.clone(), as_of_ms, others, rss_bytes: n.rss, not_seen: n.not_seen }
 }
 
 /// The runtime's gauges, as facts name them.

@@ -58,6 +58,12 @@ impl<'a> Reachability<'a> {
         (self.graph.live_bytes as f64 / grown <= GARBAGE).then_some(false)
     }
 
+    /// The part of the heap that is alive.
+    pub(crate) fn live_part(&self) -> f64 {
+        let all = self.graph.live_bytes.saturating_add(self.graph.garbage_bytes);
+        self.graph.live_bytes as f64 / all.max(1) as f64
+    }
+
     /// `all references followed: 480 MB of the heap are reachable, 2.10 MB are garbage`.
     pub(crate) fn split(&self) -> String {
         let (live, garbage) = (bytes(self.graph.live_bytes), bytes(self.graph.garbage_bytes));

@@ -60,6 +60,17 @@ pub(crate) fn rested(facts: &Facts, w: &Window) -> Option<f64> {
     (rest >= RESTED_SECONDS || first <= 1000).then_some(rest)
 }
 
+/// Whether most of a window lies between two samples: when memory began to grow in there nobody saw, and
+/// "from its start on" is not to be said (seen from outside: a server that was idle for three seconds, and
+/// was first looked at again when requests had come).
+pub(crate) fn began_unseen(facts: &Facts, w: &Window) -> bool {
+    let samples = &facts.timeline.samples;
+    let inside = |s: &&Sample| s.t_ms >= w.onset_ms && s.t_ms <= w.end_ms;
+    let times = samples.iter().filter(inside).map(|s| s.t_ms);
+    let longest = times.clone().zip(times.skip(1)).map(|(a, b)| b.saturating_sub(a)).max();
+    longest.is_some_and(|gap| gap >= w.end_ms.saturating_sub(w.onset_ms) / 2 && gap > 1000)
+}
+
 /// Seconds of rest from which on a process had started before it grew by a window. One that waits for a
 /// processor, or for what it loads, pauses too: of a long growth a short pause says nothing (seen: the lab's
 /// start-up on a machine with seven runnable for two processors, 18 s of growth after a second of hardly any,
@@ -90,8 +101,8 @@ pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
     let what = "a release, a configuration, data published by an admin platform";
     match rested(facts, w) {
         Some(rest) if rest >= RESTED_SECONDS => {
-            let text = format!("Look for what changed just before the growth: {what}; revert it");
-            (text, format!("memory would stay at about {}", bytes(w.start_bytes)))
+            let text = format!("Look for what changed just before the growth: {what}; if there is one, revert it");
+            (text, format!("before the growth it had {}", bytes(w.start_bytes)))
         }
         Some(_) => (format!("Look for what is new in this start: {what}"), "it was never seen at rest".to_owned()),
         None => (format!("Look for what changed before it grew: {what}"), "its beginning is out of sight".to_owned()),

@@ -39,6 +39,9 @@ pub(crate) mod collection_only_grows {
 }
 
 pub(crate) mod copies_of_one_content {
+    /// Bytes of a slice of bytes up to which it may be the buffer of a connection or a reader. Chosen: Go's
+    /// own have 4 to 32 KiB.
+    pub(crate) const BUFFER: u64 = 65_536;
     /// Part of the live bytes that one copy would save. Chosen, not measured.
     pub(crate) const MIN_SHARE: f64 = 0.1;
     /// Copies from which on one that is being changed would show. Chosen, not measured.
@@ -137,6 +140,9 @@ pub(crate) mod heap_growth {
     /// Part of the growth that the last mark must have found alive. Chosen; 0.9 and more in the leaks of
     /// `lab/deaths`.
     pub(crate) const ALIVE: f64 = 0.6;
+    /// Part of a heap that is alive by its references, from which on it is not garbage that fills it. Chosen:
+    /// more than all the rest.
+    pub(crate) const MIXED: f64 = 0.5;
     /// Part of it up to which the growth is garbage. Chosen, not measured.
     pub(crate) const GARBAGE: f64 = 0.3;
     /// Part of the culprit's growth that the published profile must have for it to have survived. Chosen; 0.2

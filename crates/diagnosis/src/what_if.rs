@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::heap_cause::{HeapCause, Mechanism};
+use crate::sentence::never_touched;
 use crate::window::Window;
 
 /// What a larger limit would buy.
@@ -27,8 +28,9 @@ pub(crate) fn limits(facts: &Facts, window: Option<&Window>, heap: Option<&HeapC
     // s" was said of one whose peak is 303 MB.
     let peak = heap.and_then(|h| match &h.mechanism {
         Mechanism::Headroom => h.collector.peak(facts),
-        // It is all there, and was not touched yet.
-        Mechanism::HugeObjects(huge) if !huge.grown_by_copying => {
+        // It is all there, and was not touched yet. Several are of as many calls, which go on (tried from
+        // outside: bodies of requests under a limit that was "not reached", and it was).
+        Mechanism::HugeObjects(huge) if huge.sizes.len() == 1 && never_touched(facts, window?).is_some() => {
             Some(facts.gc.heap_in_use.saturating_add(h.collector.beside))
         }
         _ => None,

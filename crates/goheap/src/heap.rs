@@ -255,8 +255,8 @@ impl<'a> Heap<'a> {
         self.types.totals(&self.graph, &self.dominators).0
     }
 
-    /// The same, and of every root, and group of them, that alone keeps something of a known type the types of
-    /// most of it, most first: both at once, as who asks looks at every object.
+    /// The same, and of every root, and group of them, that alone keeps something of a known type the types
+    /// of most of it, most first: both at once, as who asks looks at every object.
     #[must_use]
     pub fn by_type_and_root(&self) -> (Vec<TypeTotal>, FxHashMap<Holder, Vec<Mostly>>) {
         let (totals, held) = self.types.totals(&self.graph, &self.dominators);

@@ -78,7 +78,8 @@ pub(crate) fn neighbour_lines(facts: &Facts) -> Vec<String> {
     let Some(n) = facts.neighbours.as_ref().filter(|n| !n.others.is_empty()) else { return Vec::new() };
     let processes = n.others.iter().map(|o| o.processes).fold(0, u64::saturating_add);
     let mut lines = vec![format!(
-        "{} others count against the limit of {} and hold {}",
+        "{}{} others count against the limit of {} and hold {}",
+        if n.not_seen > 0 { "at least " } else { "" },
         count(processes),
         if n.group.is_empty() { "its group" } else { &n.group },
         bytes(n.rss_bytes)

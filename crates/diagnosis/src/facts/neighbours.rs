@@ -18,6 +18,8 @@ pub struct Neighbours {
     pub others: Vec<Neighbour>,
     /// Resident bytes of all of them, those left out of `others` included.
     pub rss_bytes: u64,
+    /// Processes of the group for which there was no time: of those that are told there may be so many more.
+    pub not_seen: u64,
 }
 
 /// Processes of one name.

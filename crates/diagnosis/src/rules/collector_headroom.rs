@@ -8,6 +8,7 @@ use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::sentence::{ending, level, memory_limit_for, place, service};
 use crate::site_certainty::completeness;
 use crate::subject::Subject;
+use crate::suspects::Why;
 use crate::units::{bytes, seconds};
 use crate::window::Window;
 
@@ -36,7 +37,11 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     };
     // The cause is sure; who allocates what the collector does not come to is a guess, and no part of it.
     let suspect = match &heap.origin {
-        Origin::Suspects(s) => s.first().map(|s| format!("; a suspect of allocating it is {}", s.text())),
+        // Who only was at work may be anybody (seen from outside: restic's display of its progress).
+        Origin::Suspects(s) => s
+            .first()
+            .filter(|s| s.why == Why::Allocating)
+            .map(|s| format!("; a suspect of allocating it is {}", s.text())),
         Origin::Profiled(_) => None,
     };
     let (live, beside) = (heap.collector.marked, heap.collector.beside);

@@ -24,7 +24,9 @@ impl Rule for CollectorOff {
 
     fn check(case: &Case<'_>, out: &mut Findings) {
         if let (Some(w), Some(heap)) = (case.window, case.heap.filter(|h| h.mechanism == Mechanism::CollectorOff)) {
-            out.not_known(About::Retention, "what of the heap is alive: no collection has run that could tell");
+            if heap.reach.is_none() {
+                out.not_known(About::Retention, "what of the heap is alive: no collection has run that could tell");
+            }
             out.found(Some(find(case.facts, w, heap)));
         }
     }
@@ -62,7 +64,14 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Finding {
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is Go heap", value: heap.parts.share(heap.parts.heap) },
             completeness(facts),
-        ],
+        ]
+        .into_iter()
+        // What is alive would have stayed, and grown on.
+        .chain(heap.reach.as_ref().map(|reach| ConfidenceFactor {
+            name: "share of the heap that is garbage, by its references (its root)",
+            value: (1.0 - reach.live_part()).sqrt(),
+        }))
+        .collect(),
         rivals: heap.rivals.clone(),
         evidence: vec![
             Evidence {
@@ -75,7 +84,10 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Finding {
                 source: Source::Exact,
             },
             Evidence { text: "GOGC=off (in the environment, or by debug.SetGCPercent)".into(), source: Source::Exact },
-        ],
+        ]
+        .into_iter()
+        .chain(heap.reach.iter().map(|reach| Evidence { text: reach.split(), source: Source::Exact }))
+        .collect(),
         cure: match &gomemlimit {
             Some(value) => format!(
                 "Set GOMEMLIMIT={value}: with GOGC off the collector then runs when the heap comes near it; or set GOGC back to 100."

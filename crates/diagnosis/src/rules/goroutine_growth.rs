@@ -9,11 +9,13 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::goroutine_verdicts::VerdictGroup;
 use crate::heap_cause::{HeapCause, Mechanism, a_few_each};
+use crate::library_waits::library_wait;
 use crate::owner::{frame, is_inside, is_standard_library, owner_on};
 use crate::reachability::goroutines_of;
 use crate::rival::Told;
 use crate::sentence::level;
 use crate::subject::Subject;
+use crate::suspects::program_frame;
 use crate::thresholds::goroutine_growth::{
     AS_MANY_ONE_IN, IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE,
 };
@@ -21,7 +23,7 @@ use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, doing, is_writing};
+use crate::waits::{Doing, doing, is_of_the_wait, is_writing};
 use crate::window::Window;
 
 /// The rule.
@@ -105,17 +107,24 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
         .max_by_key(|g| g.count)?;
     let name =
         |i: Option<&u32>| i.and_then(|i| frame(facts, *i)).map_or("an unknown function", |f| f.function.as_str());
-    let module = &facts.target.module.path;
-    let own = owner_on(facts, &largest.stack).filter(|f| !is_standard_library(&f.function, module));
-    let at = own.or_else(|| frame(facts, *largest.stack.first()?));
-    let place = at.map_or("an unknown function", |f| f.function.as_str());
-    let state = largest.why();
     let kin = kin(facts, largest);
+    // Of goroutines that come together those are named that are in code of the program's: a client's
+    // connection has two of the library's for each that asks (seen from outside: vegeta, dnss, told as "in
+    // runtime.gopark").
+    let module = &facts.target.module.path;
+    let own = |group: &Group| owner_on(facts, &group.stack).filter(|f| !is_standard_library(&f.function, module));
+    let group = std::iter::once(largest).chain(kin.iter().copied()).find(|g| own(g).is_some()).unwrap_or(largest);
+    let beside: Vec<&Group> =
+        std::iter::once(largest).chain(kin.iter().copied()).filter(|g| !std::ptr::eq(*g, group)).collect();
+    let at = own(group).or_else(|| program_frame(facts, group)).or_else(|| frame(facts, *group.stack.first()?));
+    let place = at.map_or("an unknown function", |f| f.function.as_str());
+    let state = group.why();
     let crowd = kin.iter().map(|g| g.count).fold(largest.count, u64::saturating_add);
     let behind = led_to(facts, largest, &kin).min(w.growth().saturating_sub(grown));
     let all = (grown.saturating_add(behind)) as f64 / w.growth().max(1) as f64;
     // A verdict on few of them is not that on all.
-    let cause = cause(place).filter(|g| g.count.saturating_mul(2) >= largest.count);
+    let cause = cause(place).filter(|g| g.count.saturating_mul(2) >= group.count);
+    let library = library_wait(facts, group);
     let because = cause.map_or_else(String::new, |g| format!(": {}", g.cause));
     let who = match creator {
         Some(f) => format!(
@@ -128,9 +137,9 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
         ),
         None => format!(
             "{} of {} goroutines are in {place} ({state}){}",
-            count(largest.count),
+            count(group.count),
             count(g.total),
-            beside(facts, &kin)
+            as_many(facts, &beside, place)
         ),
     };
     let with = match behind {
@@ -144,8 +153,11 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
             None => at.map_or(Subject::Process, Subject::site),
         },
         level: level(facts, w.end_bytes),
-        title: match doing(facts, largest) {
-            Doing::Waiting(_) if is_writing(facts, largest) => {
+        title: match doing(facts, group) {
+            Doing::Waiting(_) if library.is_some() => {
+                format!("goroutines pile up, and wait for {}", library.map_or("", |l| l.what))
+            }
+            Doing::Waiting(_) if is_writing(facts, group) => {
                 "goroutines pile up, and wait for the other end to read what they write".into()
             }
             Doing::Waiting(wait) => format!("goroutines pile up, and wait for {}", wait.what()),
@@ -180,17 +192,19 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
                         group
                             .stack
                             .iter()
-                            .find(|i| frame(facts, **i).is_some_and(|f| !f.function.starts_with("runtime.")))
+                            .find(|i| frame(facts, **i).is_some_and(|f| !is_of_the_wait(&f.function)))
+                            .or_else(|| group.stack.first())
                     ),
                     group.why()
                 ),
                 source: Source::Exact,
             })
             .collect(),
-        cure: match doing(facts, largest) {
+        cure: match doing(facts, group) {
+            _ if library.is_some() => library.map_or_else(String::new, |l| l.cure.to_owned()),
             _ if cause.is_some() => cause.map(|g| g.cure.clone()).unwrap_or_default(),
             Doing::Waiting(wait) => {
-                let (deadline, writes) = (deadline(largest), is_writing(facts, largest));
+                let (deadline, writes) = (deadline(group), is_writing(facts, group));
                 cure(wait, place, Known { deadline, writes, ..Known::default() })
             }
             Doing::Working => format!(
@@ -231,11 +245,13 @@ fn kin<'a>(facts: &'a Facts, largest: &Group) -> Vec<&'a Group> {
 }
 
 /// `, and as many each in main.write and main.process: one of each for whatever they serve`.
-fn beside(facts: &Facts, kin: &[&Group]) -> String {
+fn as_many(facts: &Facts, kin: &[&Group], place: &str) -> String {
     let mut places: Vec<&str> =
         kin.iter().filter_map(|g| owner_on(facts, &g.stack)).map(|f| f.function.as_str()).collect();
     places.sort_unstable();
     places.dedup();
+    // What a wait goes through, and where the others are already said to be, tells nothing.
+    places.retain(|f| !is_of_the_wait(f) && *f != place);
     match places.split_last() {
         None => String::new(),
         Some((last, [])) => format!(", and as many in {last}"),

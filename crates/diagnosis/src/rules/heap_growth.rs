@@ -1,7 +1,7 @@
 //! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::collector::effective_memory_limit;
+use crate::collector::{Pace, effective_memory_limit};
 use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
@@ -108,7 +108,7 @@ fn factors(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, c: 
     if let (Some((_, _, part)), Some(of_function)) = (heap.keeper(), out.first_mut()) {
         *of_function = ConfidenceFactor {
             name: "share of the growth that the holder keeps, at least, by the heap's references",
-            value: part,
+            value: part * heap.parts.share(heap.parts.heap),
         };
     }
     out.extend(certainty(heap));
@@ -123,10 +123,16 @@ fn certainty(heap: &HeapCause<'_>) -> Option<ConfidenceFactor> {
             name: "share of the calls in flight that are at work",
             value: 1.0 - (1.0 - calls.part_at_work()) / 5.0,
         }),
-        Mechanism::StaysAlive => heap
-            .collector
-            .alive
-            .map(|alive| ConfidenceFactor { name: "share of the growth that a mark found alive", value: alive.sqrt() }),
+        Mechanism::StaysAlive => match &heap.reach {
+            Some(reach) => Some(ConfidenceFactor {
+                name: "share of the heap that is alive, by its references (its root)",
+                value: reach.live_part().sqrt(),
+            }),
+            None => heap.collector.alive.map(|alive| ConfidenceFactor {
+                name: "share of the growth that a mark found alive",
+                value: alive.sqrt(),
+            }),
+        },
         _ => None,
     }
 }
@@ -134,10 +140,9 @@ fn certainty(heap: &HeapCause<'_>) -> Option<ConfidenceFactor> {
 fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_call: Option<u64>) -> String {
     let part = percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0));
     if let Some((keeps, ..)) = heap.keeper() {
-        let growth = growth_of(facts, w);
-        let comma = if growth.contains(',') { "," } else { "" };
         return format!(
-            "Most of {growth}{comma} is still held: {keeps}; {} ran meanwhile. No function allocated most of it; the largest part, {part}, is of {}.",
+            "Still held, of {}: {keeps}; {} ran meanwhile. No function allocated most of it; the largest part, {part}, is of {}.",
+            growth_of(facts, w),
             plural(heap.collector.marks as u64, "collection"),
             place(&c.frame)
         );
@@ -153,8 +158,14 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
         }
     }
     if heap.mechanism == Mechanism::StaysAlive {
-        let marks = plural(heap.collector.marks as u64, "collection");
-        out += &format!(": {marks} ran meanwhile and found it alive");
+        out += &match &heap.reach {
+            // What is alive in the end the references say.
+            Some(reach) => format!(": {} of the heap is alive", percent(reach.live_part())),
+            None => {
+                let marks = plural(heap.collector.marks as u64, "collection");
+                format!(": {marks} ran meanwhile and found it alive")
+            }
+        };
     }
     if let Some(recursion) = &heap.recursion {
         out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));
@@ -319,7 +330,13 @@ fn do_now(
             ),
         });
     }
-    if let Some((_, value)) = mostly_garbage(facts).filter(|_| heap.mechanism == Mechanism::NotSettled) {
+    if let (Pace::Off, Some(limit)) = (heap.collector.pace, facts.target.limit_bytes) {
+        let garbage = facts.graph.as_ref().filter(|g| g.of_one_moment).map_or(0, |g| g.garbage_bytes);
+        out.push((
+            format!("Start it with GOMEMLIMIT={} in its environment", memory_limit_for(limit)),
+            format!("GOGC is off, and {} of the heap were garbage; what is alive it does not free", bytes(garbage)),
+        ));
+    } else if let Some((_, value)) = mostly_garbage(facts).filter(|_| heap.mechanism == Mechanism::NotSettled) {
         let why = "most of the heap was garbage that waited for the collector; no new build is needed";
         out.push((format!("Start it with GOMEMLIMIT={value} in its environment"), why.into()));
     }
@@ -365,7 +382,7 @@ mod tests {
         facts.timeline.samples = (0..=100).map(sample).collect();
         let diagnosis = diagnose(&facts);
         let found = diagnosis.findings.iter().find(|f| f.code == "heap-growth").unwrap();
-        assert!(found.sentence.contains("is still held: main.table holds 470 MB of it"), "{}", found.sentence);
+        assert!(found.sentence.contains("Still held, of the 500 MB by which"), "{}", found.sentence);
         assert!(found.sentence.contains("the largest part, 24 %, is of main."), "{}", found.sentence);
         assert!(found.cure.starts_with("If main.") || found.cure.contains("main.table"), "{}", found.cure);
 

@@ -62,7 +62,7 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     let others = others(case).filter(|o| o.share >= MIN_SHARE && o.bytes >= MIN_BYTES)?;
     let neighbours = facts.neighbours.as_ref().filter(|n| n.rss_bytes >= others.bytes / 2);
     let named: Vec<String> =
-        neighbours.map(|n| n.others.iter().take(MAX_NAMED).map(name).collect()).unwrap_or_default();
+        neighbours.map(|n| n.others.iter().take(MAX_NAMED).map(|o| name(o, n.not_seen)).collect()).unwrap_or_default();
     let children = neighbours.is_some_and(|n| n.others.first().is_some_and(|o| o.children * 2 > o.processes));
     let shmem = facts.charge.map_or(0, |c| c.shmem);
     let who = if named.is_empty() && shmem >= others.bytes / 2 {
@@ -108,7 +108,15 @@ fn find(case: &Case<'_>) -> Option<Finding> {
         )],
         evidence: neighbours
             .map(|n| Evidence {
-                text: format!("other processes in {} hold {} together", n.group, bytes(n.rss_bytes)),
+                text: format!(
+                    "other processes in {} hold {} together (pages that they share counted for each){}",
+                    n.group,
+                    bytes(n.rss_bytes),
+                    match n.not_seen {
+                        0 => String::new(),
+                        more => format!("; there was no time to look at {} more", count(more)),
+                    }
+                ),
                 source: Source::Exact,
             })
             .into_iter()
@@ -124,18 +132,29 @@ fn find(case: &Case<'_>) -> Option<Finding> {
             "Give the others a group of their own, or a limit; this process needs no change.".into()
         },
         site: None,
-        do_now: Vec::new(),
+        do_now: do_now(in_files, named.is_empty(), children),
     })
 }
 
+fn do_now(in_files: bool, is_unknown: bool, children: bool) -> Vec<(String, String)> {
+    let what = match (in_files, is_unknown, children) {
+        (true, ..) => "Delete files that are not needed from the tmpfs of this group: that frees their memory at once",
+        (_, true, _) => "List the group's processes (cgroup.procs) and its memory.stat while it is large",
+        (.., true) => "Let it start fewer children at a time, and end those that are not needed",
+        _ => "Restart or move what fills the group; to restart this process frees next to nothing",
+    };
+    vec![(what.to_owned(), String::new())]
+}
+
 /// `12 python3 hold 115 MB (children of this process; pids 41, 42, ...)`.
-fn name(n: &Neighbour) -> String {
+fn name(n: &Neighbour, not_seen: u64) -> String {
+    let least = if not_seen > 0 { "at least " } else { "" };
     let children = if n.children * 2 > n.processes { "children of this process; " } else { "" };
     let pids: Vec<String> = n.pids.iter().take(MAX_PIDS).map(i32::to_string).collect();
     let more = if n.processes > pids.len() as u64 { ", ..." } else { "" };
     let word = if pids.len() == 1 { "pid" } else { "pids" };
     format!(
-        "{} {} {} {} ({children}{word} {}{more})",
+        "{least}{} {} {} {} ({children}{word} {}{more})",
         count(n.processes),
         n.name,
         if n.processes == 1 { "holds" } else { "hold" },

@@ -1,13 +1,14 @@
 //! A Go heap that grew without a memory profile. The page: `unprofiled-heap.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::Facts;
+use crate::facts::{Facts, GraphMade, GraphPlace};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::graph_certainty::rival_of_dead_variables;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::made;
+use crate::owner::is_inside;
 use crate::reachability::{HeldBy, Reachability};
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
@@ -76,7 +77,10 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
     // Whom a profile would name the code names, where few functions make what is held.
-    let made = holder.and_then(|held| made::made_in(held.root()));
+    // Unless somebody else is seen allocating, and those are on no stack (seen from outside: gron, of which a
+    // function was named that this run never calls).
+    let seen = first.is_some_and(|s| s.why == Why::Allocating);
+    let made = holder.and_then(|held| made::made_in(held.root())).filter(|m| !seen || is_on_a_stack(facts, m));
     let named = made.map_or(named, |made| format!("; in its code {}", made::text(made)));
     let found = match heap.collector.alive {
         Some(part) if heap.mechanism == Mechanism::StaysAlive && holder.is_none() => {
@@ -144,6 +148,13 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     })
 }
 
+/// Whether a goroutine is in one of the functions that make it.
+fn is_on_a_stack(facts: &Facts, made: &GraphMade) -> bool {
+    let is_in =
+        |place: &GraphPlace| facts.goroutines.groups.iter().any(|g| is_inside(facts, &g.stack, &place.function));
+    made.places.iter().any(is_in)
+}
+
 fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
     let known = match (&heap.mechanism, holder) {
@@ -155,7 +166,7 @@ fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldB
         (mechanism, _) => cure_of_suspect(mechanism, place),
     };
     format!(
-        "{known}To know the line: import runtime/pprof (or net/http/pprof) in the program; the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
+        "{known}To know the line: import net/http/pprof in the program (or have it call pprof.WriteHeapProfile; to import runtime/pprof alone is not enough); the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
     )
 }
 

@@ -76,8 +76,8 @@ impl Dominators {
         let layout = graph.layout();
         let group_of = |object: u32| group_of(ObjectId(object)).filter(|g| (*g as usize) < count);
         let of = |object: u32| Retained { bytes: layout.bytes(ObjectId(object)), objects: 1 };
-        // Objects with numbers first, and by number the group; memory is gone through in order, so that little
-        // is looked up.
+        // Objects with numbers first, and by number the group; memory is gone through in order, so that
+        // little is looked up.
         let groups: Vec<AtomicU32> = self.node.iter().map(|_| AtomicU32::new(NONE)).collect();
         let numbered = graph.numbered.bits();
         let mut sums = on_threads(&numbered.ranges(graph.threads()), graph.threads(), |range| {

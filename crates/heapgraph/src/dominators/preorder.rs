@@ -269,7 +269,8 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    /// Of the targets of all `pointing` nodes, one list behind another, that a walk which came by the nodes in
+    /// Of the targets of all `pointing` nodes, one list behind another, that a walk which came by the nodes
+    /// in
     /// `met` did not go along.
     fn new(number: &[u32], met: Vec<u32>, pointing: &Bits, targets: &[u32]) -> Self {
         let each = |told: &mut dyn FnMut(u32, u32)| {

@@ -103,8 +103,8 @@ impl Counting {
         }
     }
 
-    /// Adds objects, and the bytes of all of them, to a number that no other thread adds to meanwhile: to wait
-    /// for each sum alone, as an addition that others may see does, takes most of the time.
+    /// Adds objects, and the bytes of all of them, to a number that no other thread adds to meanwhile: to
+    /// wait for each sum alone, as an addition that others may see does, takes most of the time.
     pub(super) fn add(&self, at: u32, of: Retained) {
         match self {
             Self::Eights(sums) => {

@@ -30,6 +30,8 @@ pub struct Neighbours {
     pub others: Vec<Neighbour>,
     /// Resident bytes of all of them, those without a place in `others` included.
     pub rss: u64,
+    /// Processes of the group for which there was no time.
+    pub not_seen: u64,
 }
 
 /// Processes of one name.
@@ -62,7 +64,7 @@ impl Neighbours {
     #[must_use]
     pub fn look(group: &Cgroup, target: i32, at_most: Duration) -> Option<Self> {
         let until = Instant::now() + at_most;
-        let pids = processes(group, until)?;
+        let (pids, left) = processes(group, until)?;
         // Who stands in the group above is asked too: a shell between the target and its child may be there.
         let mut parents: HashMap<i32, i32> = HashMap::new();
         let mut is_child = |pid: i32| {
@@ -77,10 +79,11 @@ impl Neighbours {
             }
             false
         };
-        let mut others = Vec::new();
+        let (mut others, mut not_seen) = (Vec::new(), left);
         for pid in pids.into_iter().filter(|p| *p != target) {
             if Instant::now() >= until {
-                break;
+                not_seen += 1;
+                continue;
             }
             // The dead have no memory, and neither have the kernel's threads.
             let Some((_, rss)) = address_space(pid) else { continue };
@@ -88,7 +91,7 @@ impl Neighbours {
             others.push(Other { pid, name: name.trim_end_matches('\n').to_owned(), child: is_child(pid), rss });
         }
         let path = group.memory.strip_prefix(group.root()).map(|p| format!("/{}", p.display())).unwrap_or_default();
-        Some(Self::of(path, others))
+        Some(Self { not_seen, ..Self::of(path, others) })
     }
 
     fn of(group: String, others: Vec<Other>) -> Self {
@@ -109,12 +112,12 @@ impl Neighbours {
             n.pids.sort_unstable();
             n.pids.truncate(MAX_PIDS);
         }
-        Self { group, others, rss }
+        Self { group, others, rss, not_seen: 0 }
     }
 }
 
-/// Numbers of the processes of the group and of those below it.
-fn processes(group: &Cgroup, until: Instant) -> Option<Vec<i32>> {
+/// Numbers of the processes of the group and of those below it, and how many more were seen.
+fn processes(group: &Cgroup, until: Instant) -> Option<(Vec<i32>, u64)> {
     let mut pids = Vec::new();
     let mut folders: Vec<PathBuf> = vec![group.memory.clone()];
     let mut seen = 0;
@@ -131,8 +134,9 @@ fn processes(group: &Cgroup, until: Instant) -> Option<Vec<i32>> {
         let below = fs::read_dir(&folder).into_iter().flatten().flatten();
         folders.extend(below.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).take(MAX_GROUPS));
     }
+    let left = pids.len().saturating_sub(MAX_PROCESSES) as u64;
     pids.truncate(MAX_PROCESSES);
-    Some(pids)
+    Some((pids, left))
 }
 
 #[cfg(test)]

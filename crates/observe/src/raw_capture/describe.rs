@@ -121,7 +121,8 @@ fn neighbours(n: &Neighbours, t_ms: u64) -> StoredNeighbours {
         let Neighbour { name, processes, children, pids, rss } = n.clone();
         StoredNeighbour { name, processes, children, pids, rss }
     };
-    StoredNeighbours { group: n.group.clone(), t_ms, others: n.others.iter().map(other).collect(), rss: n.rss }
+    let others = n.others.iter().map(other).collect();
+    StoredNeighbours { group: n.group.clone(), t_ms, others, rss: n.rss, not_seen: n.not_seen }
 }
 
 /// The other processes, and when they were looked at.
@@ -131,7 +132,7 @@ pub(super) fn restore_neighbours(n: &StoredNeighbours) -> (Neighbours, u64) {
         Neighbour { name, processes, children, pids, rss }
     };
     let others = n.others.iter().map(other).collect();
-    (Neighbours { group: n.group.clone(), others, rss: n.rss }, n.t_ms)
+    (Neighbours { group: n.group.clone(), others, rss: n.rss, not_seen: n.not_seen }, n.t_ms)
 }
 
 fn identity(i: &Identity) -> StoredIdentity {

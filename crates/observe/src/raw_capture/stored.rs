@@ -400,6 +400,8 @@ stored! {
         pub others: Vec<StoredNeighbour>,
         /// Resident bytes of all.
         pub rss: u64,
+        /// How many there was no time for.
+        pub not_seen: u64,
     }
 
     /// Processes of one name.
