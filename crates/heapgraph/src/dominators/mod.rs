@@ -7,6 +7,8 @@ mod semi_nca;
 mod sums;
 mod unsure;
 
+use std::cmp::Reverse;
+
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge, on_threads};
 use crate::layout::ObjectId;
@@ -219,19 +221,25 @@ impl Dominators {
 
     /// Those numbers that retain most, in that order; equal ones in the order of `then`.
     fn largest(&self, numbers: impl Iterator<Item = u32>, most: usize, then: impl Fn(u32) -> u32) -> Vec<u32> {
-        let order = |v: &u32| (std::cmp::Reverse(self.at(*v)), then(*v));
-        let mut kept: Vec<u32> = Vec::new();
+        let mut kept: Vec<(Reverse<Retained>, u32, u32)> = Vec::new();
+        // What the least of those that are kept retains, when there are enough.
+        let mut least = Retained::default();
         for v in numbers {
-            kept.push(v);
+            let retained = self.at(v);
+            if retained < least {
+                continue;
+            }
+            kept.push((Reverse(retained), then(v), v));
             // Twice as many as wanted are kept before the lesser half is let go.
             if kept.len() >= most.saturating_mul(2).max(64) && kept.len() > most {
-                kept.select_nth_unstable_by_key(most, order);
+                kept.select_nth_unstable(most);
                 kept.truncate(most);
+                least = kept.iter().map(|(Reverse(retained), ..)| *retained).min().unwrap_or_default();
             }
         }
-        kept.sort_unstable_by_key(order);
+        kept.sort_unstable();
         kept.truncate(most);
-        kept
+        kept.into_iter().map(|(.., v)| v).collect()
     }
 }
 

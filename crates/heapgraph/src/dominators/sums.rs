@@ -1,6 +1,6 @@
 //! Objects and bytes of many nodes, side by side in eight bytes where that is enough: slots of Go's heap are
 //! multiples of eight, so a heap below 32 GiB is counted in eights. Most nodes keep little, and when all is
-//! added up theirs stand in four bytes, with a table of those that keep more.
+//! added up theirs stand in four bytes, and those that keep more elsewhere.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -15,17 +15,17 @@ pub(super) enum Sums {
     Eights(Vec<u64>),
     /// As they are.
     Bytes(Vec<u64>, Vec<u32>),
-    /// Objects in the lowest bits, bytes in units of eight in those above; `ELSEWHERE` where there is no room
-    /// for both. Those stand in order, as of `Eights`, each behind its number.
-    Small { sums: Vec<u32>, large: Vec<u32>, of_large: Vec<u64> },
+    /// Objects in the lowest bits, bytes in units of eight in those above; where there is no room for both,
+    /// the highest bit, and the place among `large`, which are as of `Eights`.
+    Small { sums: Vec<u32>, large: Vec<u64> },
 }
 
 /// Bits of a small sum that count objects.
-const OBJECT_BITS: u32 = 12;
-/// In place of a sum that is not small.
-const ELSEWHERE: u32 = u32::MAX;
-/// Where more than one in so many is not small, a table of these would be larger than what it saves.
-const FEW: usize = 4;
+const OBJECT_BITS: u32 = 14;
+/// In a small sum: it stands elsewhere.
+const ELSEWHERE: u32 = 1 << 31;
+/// Where more than one in so many is not small, little is saved.
+const FEW: usize = 3;
 
 /// Of eights that of both halves in four bytes, if there is room.
 fn small(sum: u64) -> Option<u32> {
@@ -44,29 +44,33 @@ impl Sums {
         match self {
             Self::Eights(sums) => of_eights(sums[at as usize]),
             Self::Bytes(bytes, objects) => Retained { bytes: bytes[at as usize], objects: objects[at as usize] },
-            Self::Small { sums, large, of_large } => match sums[at as usize] {
-                ELSEWHERE => large.binary_search(&at).map_or_else(|_| Retained::default(), |i| of_eights(of_large[i])),
-                sum => Retained { bytes: u64::from(sum >> OBJECT_BITS) * 8, objects: sum & ((1 << OBJECT_BITS) - 1) },
-            },
+            Self::Small { sums, large } => {
+                let sum = sums[at as usize];
+                if sum & ELSEWHERE != 0 {
+                    return of_eights(large[(sum & !ELSEWHERE) as usize]);
+                }
+                Retained { bytes: u64::from(sum >> OBJECT_BITS) * 8, objects: sum & ((1 << OBJECT_BITS) - 1) }
+            }
         }
     }
 
     /// In as little memory as there is to it; nothing is added any more.
     pub(super) fn packed(self) -> Self {
         let Self::Eights(all) = self else { return self };
-        if all.iter().filter(|sum| small(**sum).is_none()).count() > all.len() / FEW {
+        let count = all.iter().filter(|sum| small(**sum).is_none()).count();
+        if count > all.len() / FEW {
             return Self::Eights(all);
         }
-        let (mut large, mut of_large) = (Vec::new(), Vec::new());
-        let one = |(at, sum): (u32, &u64)| {
+        let mut large = Vec::with_capacity(count);
+        let one = |sum: &u64| {
             small(*sum).unwrap_or_else(|| {
-                large.push(at);
-                of_large.push(*sum);
-                ELSEWHERE
+                large.push(*sum);
+                // There are below 2^31 nodes.
+                ELSEWHERE | (large.len() - 1) as u32
             })
         };
-        let sums = (0..).zip(&all).map(one).collect();
-        Self::Small { sums, large, of_large }
+        let sums = all.iter().map(one).collect();
+        Self::Small { sums, large }
     }
 
     /// Adds each to that of `above`, which has a lower number, the last first.
@@ -79,7 +83,7 @@ impl Sums {
                     objects[above[v] as usize] += objects[v];
                 }
             }
-            // They are packed when all is added up.
+            // All is added up before.
             Self::Small { .. } => {}
         }
     }
@@ -159,9 +163,9 @@ mod tests {
     #[test]
     fn what_is_not_small_stands_in_a_table_if_there_is_little_of_it() {
         let sum = |eights: u64, objects: u64| eights << 32 | objects;
-        let most = sum((1 << 20) - 2, (1 << 12) - 1);
-        let large = [sum((1 << 20) - 1, 1), sum(1, 1 << 12), sum(u64::from(u32::MAX), u64::from(u32::MAX))];
-        for (few, ones) in [(true, 40), (false, 4)] {
+        let most = sum((1 << 17) - 1, (1 << 14) - 1);
+        let large = [sum(1 << 17, 1), sum(1, 1 << 14), sum(u64::from(u32::MAX), u64::from(u32::MAX))];
+        for (few, ones) in [(true, 40), (false, 2)] {
             let all: Vec<u64> = large.iter().copied().chain((0..ones).map(|n| sum(n, 1))).chain([most, 0]).collect();
             let packed = Sums::Eights(all.clone()).packed();
             assert_eq!(matches!(packed, Sums::Small { .. }), few);
