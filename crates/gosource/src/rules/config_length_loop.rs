@@ -67,7 +67,12 @@ impl Rule for ConfigLengthLoop {
                     // A list in a field may be three proxies and what a call gives three members: how long it
                     // is only a profile tells. What somebody publishes while the program runs is data, of any
                     // length.
-                    if published && (from.text.contains('(') || replaced(case, over)) {
+                    if is_swept(&from.text) {
+                        found.why = Some(
+                            "by its name it is what is to be worked off or thrown away: that is never long for long"
+                                .into(),
+                        );
+                    } else if published && (from.text.contains('(') || replaced(case, over)) {
                         found.level = Level::Warning;
                     }
                     if let Some((caller, call)) = from.handed
@@ -79,6 +84,14 @@ impl Rule for ConfigLengthLoop {
             }
         }
     }
+}
+
+/// Whether what is gone through is named after what is over and is worked off: `store.MessagesExpired()`.
+fn is_swept(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["expired", "stale", "outdated", "pending", "obsolete", "unused", "dirty", "overdue"]
+        .iter()
+        .any(|w| lower.contains(w))
 }
 
 /// Whether a loop deletes: then it makes the thing smaller.
