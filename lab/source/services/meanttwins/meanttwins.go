@@ -341,3 +341,34 @@ func Fetch(url string) error {
 	}
 	return resp.Body.Close()
 }
+
+type filters struct {
+	mu   sync.RWMutex
+	conf struct{ Lists, Loaded []string }
+}
+
+// Add is how somebody configures the lists.
+func (f *filters) Add(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.conf.Lists = append(f.conf.Lists, r.FormValue("list"))
+}
+
+// Refresh publishes what the service loads.
+func (f *filters) Refresh(all []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.conf.Loaded = all
+}
+
+// Show goes through both.
+func (f *filters) Show(w http.ResponseWriter, r *http.Request) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, l := range f.conf.Lists { // hint config-length-loop
+		fmt.Fprintln(w, l)
+	}
+	for _, l := range f.conf.Loaded { // warn config-length-loop
+		fmt.Fprintln(w, l)
+	}
+}
