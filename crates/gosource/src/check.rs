@@ -1,6 +1,7 @@
 //! The whole of a check: packages are read, parsed and looked at one by one, on all processors; of each only
 //! what was found stays.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -8,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::case::Case;
 use crate::finding::{Certainty, Finding, Level, Related};
+use crate::meaning::loops::{Length, leads_out, length, loops_in};
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source};
 use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
@@ -163,6 +165,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
     // How often the same has been found: equal findings are told apart by their order.
     let mut alike: FxHashMap<u64, u32> = FxHashMap::default();
     let mut by_key: BTreeMap<String, ()> = BTreeMap::new();
+    let ends = OnceCell::new();
     for entry in ALL {
         let mut found = Out::new(entry.level);
         (entry.check)(case, &mut found);
@@ -177,13 +180,15 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             }
             let report_function = report.func.and_then(|id| case.pkg.funcs.get(id));
             let mut finding = finding(case, entry, report);
-            if let Some(why) = at_a_prompt(entry.info.code).filter(|_| is_command_line(case.pkg, file)) {
+            let waits = !entry.info.code.ends_with("not-closed");
+            let prompt = || is_command_line(case.pkg, file) || waits && report_function.is_some_and(|f| talks(case, f));
+            if let Some(why) = at_a_prompt(entry.info.code).filter(|_| prompt()) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
             }
-            if matches!(entry.info.code, "body-not-closed" | "file-not-closed") && runs_through(case.pkg) {
+            if let Some(why) = in_what_ends(entry.info.code).filter(|_| *ends.get_or_init(|| runs_through(case.pkg))) {
                 finding.level = finding.level.min(Level::Hint);
-                finding.why += "; the program waits for nothing and ends: the end closes what it has open";
+                finding.why += why;
             }
             let line = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
             if is_silenced_for_others(entry.info.code, line) {
@@ -227,6 +232,27 @@ fn at_a_prompt(code: &str) -> Option<&'static str> {
     }
 }
 
+/// Why what a rule finds matters little in a program that goes through its work and ends.
+fn in_what_ends(code: &str) -> Option<&'static str> {
+    match code {
+        "body-not-closed" | "file-not-closed" | "defer-in-loop" => {
+            Some("; the program waits for nothing and ends: the end closes what it has open")
+        }
+        "client-no-timeout" | "dial-no-timeout" | "request-no-context" => {
+            Some("; the program does its work and ends: who runs it sees that it hangs, and ends it")
+        }
+        _ => None,
+    }
+}
+
+/// Whether a function tells somebody at a terminal, line by line, what it does: it prints to standard output
+/// several times, and is neither a method nor what requests reach.
+fn talks<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    let printed: usize = ["fmt.Println(", "fmt.Printf(", "fmt.Print("].iter().map(|w| text.matches(w).count()).sum();
+    printed > 1 && f.receiver_type().is_none() && !text.contains("http.ResponseWriter")
+}
+
 /// Whether a file is the code of commands: it imports what parses their flags, or another of its package
 /// does, and none of them serves anything. A package `main` may be a daemon beside: there each file is asked
 /// itself.
@@ -242,13 +268,32 @@ fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool {
 
 /// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a
 /// select, a handler or a listener.
-fn runs_through(pkg: &Package<'_>) -> bool {
-    const GO_ON: &[&str] =
-        &["for {", "select {", "ListenAndServe", ".Serve(", "net.Listen(", "signal.Notify", "http.Handle", ".Wait()"];
+fn runs_through<'a>(pkg: &'a Package<'a>) -> bool {
+    const GO_ON: &[&str] = &[
+        "select {",
+        "ListenAndServe",
+        ".Serve(",
+        "net.Listen(",
+        "signal.Notify",
+        "http.Handle",
+        ".Wait()",
+        "time.Sleep(",
+        "time.Tick(",
+        "time.NewTicker(",
+    ];
     let has_main = pkg.by_name.contains_key("main");
+    // `for { h, err := r.Next(); if err == io.EOF { break } }` ends.
+    let endless = |f: &'a Function<'a>| {
+        f.scope.units.iter().any(|u| {
+            loops_in(u.body)
+                .into_iter()
+                .any(|(_, label, l)| matches!(length(pkg, f, l), Length::Ever) && !leads_out(pkg, f, l, label))
+        })
+    };
     pkg.name == "main"
         && has_main
         && !pkg.files.iter().any(|f| GO_ON.iter().any(|w| f.text.contains(w)) || f.imports("google.golang.org/grpc"))
+        && !pkg.funcs.iter().any(endless)
 }
 
 /// Whether a line is marked for another linter that looks for the same: `//nolint:gosec`, `// #nosec G114`.
@@ -331,8 +376,10 @@ fn is_for_developers(folder: &str) -> bool {
             | "hack"
             | "scripts"
             | "migrations"
+            | "stress"
+            | "loadtest"
     ) || folder.starts_with("bench_")
-        || folder.ends_with("_bench")
+        || folder.ends_with("bench") && folder != "workbench"
 }
 
 /// Whether a file that is no test is there for tests: it names what a test is given.
@@ -412,9 +459,14 @@ mod tests {
         }
         assert!(supports_tests("internal/tools/test_helpers.go") && supports_tests("test/client/client.go"));
         assert!(!supports_tests("internal/latest/server.go") && !supports_tests("main.go"));
-        for file in
-            ["bench/bench_reader/reader.go", "tools/license/check.go", "migrations/inputs/m.go", "examples/a.go"]
-        {
+        for file in [
+            "bench/bench_reader/reader.go",
+            "cmd/dbbench/http.go",
+            "cmd/stress/run.go",
+            "tools/license/check.go",
+            "migrations/inputs/m.go",
+            "examples/a.go",
+        ] {
             assert!(supports_tests(file), "{file}");
         }
         for file in ["benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"] {

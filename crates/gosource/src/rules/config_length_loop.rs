@@ -10,6 +10,7 @@ use crate::meaning::shared::{origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;
+use crate::syntax::{FnId, Function};
 
 /// The rule.
 pub(super) struct ConfigLengthLoop;
@@ -48,7 +49,7 @@ impl Rule for ConfigLengthLoop {
                         continue;
                     }
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
-                    let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
+                    let name = case.pkg.funcs.get(entry).map(Function::short_name).unwrap_or_default();
                     let published = published::is_published(&from.text);
                     // A method that may serve requests, over a list that may be of three: nothing to tell.
                     if case.calls.hot.get(&entry) == Some(&Heat::Service) && !published {
@@ -67,7 +68,17 @@ impl Rule for ConfigLengthLoop {
                     // A list in a field may be three proxies and what a call gives three members: how long it
                     // is only a profile tells. What somebody publishes while the program runs is data, of any
                     // length.
-                    if published && (from.text.contains('(') || replaced(case, over)) {
+                    if is_swept(&from.text) {
+                        found.why = Some(
+                            "by its name it is what is to be worked off or thrown away: that is never long for long"
+                                .into(),
+                        );
+                    } else if set_by_requests(case, over) {
+                        found.why = Some(
+                            "a handler of requests sets it anew: what somebody configures by hand is as a rule short"
+                                .into(),
+                        );
+                    } else if published && (from.text.contains('(') || replaced(case, over)) {
                         found.level = Level::Warning;
                     }
                     if let Some((caller, call)) = from.handed
@@ -79,6 +90,14 @@ impl Rule for ConfigLengthLoop {
             }
         }
     }
+}
+
+/// Whether what is gone through is named after what is over and is worked off: `store.MessagesExpired()`.
+fn is_swept(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["expired", "stale", "outdated", "pending", "obsolete", "unused", "dirty", "overdue"]
+        .iter()
+        .any(|w| lower.contains(w))
 }
 
 /// Whether a loop deletes: then it makes the thing smaller.
@@ -94,8 +113,28 @@ fn takes_out(body: &Block<'_>) -> bool {
 
 /// Whether a function that is no maker assigns the container anew.
 fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
+    sets(case, over, false, &|_, f| !is_maker(f))
+}
+
+/// Whether what requests reach assigns the container anew, or adds to it: then it is what somebody configures, and not data
+/// that a service loads.
+pub(super) fn set_by_requests<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
+    sets(
+        case,
+        over,
+        true,
+        &|id, _| matches!(case.calls.entry(case.pkg, id), Some((entry, _)) if case.calls.handles(case.pkg, entry, 0)),
+    )
+}
+
+/// Whether one of these functions assigns the container anew, or adds to it where that counts too.
+fn sets<'a>(case: &Case<'a>, over: &Expr<'a>, adds: bool, which: &dyn Fn(FnId, &Function<'a>) -> bool) -> bool {
     let name = last_name(over);
-    case.funcs().filter(|(_, f)| !is_maker(f)).any(|(_, f)| {
+    // What a call gives has the call's name.
+    if name.is_empty() || over.call().is_some() {
+        return false;
+    }
+    case.funcs().filter(|(id, f)| which(*id, f)).any(|(_, f)| {
         let mut found = false;
         for u in &f.scope.units {
             each_node(u.body, |node| {
@@ -103,7 +142,7 @@ fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
                     && let StmtKind::Assign("=", l, r) = &s.kind
                 {
                     let anew = |v: &Expr<'a>| {
-                        v.call().is_none_or(|c| c.fun.ident() != Some("append"))
+                        adds || v.call().is_none_or(|c| c.fun.ident() != Some("append"))
                             && !matches!(v.kind, ExprKind::Slice(..))
                     };
                     let shared = |t: &Expr<'a>| t.selector().is_some() || f.scope.var(t).is_none();

@@ -217,6 +217,12 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if is_explained(case.file(f).text, site.expr.span) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
+    } else if !of_context && after_failure(case, f, outer) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "it stands where something has failed, before the function gives up: what it takes back must be done though the context may have ended"
+                .into(),
+        );
     } else if of_context && ends_elsewhere(case, id, f, outer) {
         found.level = Level::Hint;
         found.why = Some(
@@ -224,6 +230,35 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`, outside of loops in
+/// it: what was begun is taken back, and that the context has ended may be why.
+fn after_failure<'a>(case: &Case<'a>, f: &'a Function<'a>, call: &Site<'a>) -> bool {
+    let Some(u) = f.scope.units.get(call.unit) else { return false };
+    let is_error = |e: &Expr<'a>| {
+        e.ident().is_some_and(|n| n.to_lowercase().contains("err")) || case.pkg.type_of(f, e).is("", "error")
+    };
+    let mut found = false;
+    each_node(u.body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::If(i) = &s.kind else { return };
+        let ExprKind::Binary("!=", operands) = &i.cond.kind else { return };
+        let [tested, nil] = operands.as_slice() else { return };
+        let leaves = i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
+        found |= leaves
+            && nil.is_nil()
+            && is_error(tested)
+            && i.then.stmts.iter().any(|s| match &s.kind {
+                StmtKind::Expr(e) => e.span == call.expr.span,
+                StmtKind::Assign(_, l, r) => {
+                    r.iter().any(|v| v.span == call.expr.span) && l.iter().all(|t| t.ident() == Some("_"))
+                }
+                StmtKind::If(inner) => inner.init.as_ref().is_some_and(|s| s.span.contains(call.expr.span)),
+                _ => false,
+            });
+    });
+    found
 }
 
 /// Whether a function of this package asks its context for values alone: nothing waits.

@@ -58,6 +58,14 @@ impl Rule for DeferInLoop {
                         found.level = Level::Hint;
                         found.why = Some(why.into());
                     }
+                    if matches!(length(case.pkg, f, l), Length::Counted) && holds_little(e) {
+                        found.level = Level::Hint;
+                        found.why = Some("it removes files at the end: until then little is held".into());
+                    }
+                    if is_of_a_list(f, &l.head) {
+                        found.level = Level::Hint;
+                        found.why = Some("the loop has as many rounds as the text lists".into());
+                    }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
                     if text.starts_with("cancel") && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
@@ -67,6 +75,29 @@ impl Rule for DeferInLoop {
             }
         }
     }
+}
+
+/// Whether a deferred literal closes, unlocks and ends nothing, but removes a file of each round: little is
+/// held until then. A folder may hold much.
+fn holds_little(deferred: &Expr<'_>) -> bool {
+    let Some(call) = deferred.call() else { return false };
+    if !matches!(call.fun.kind, ExprKind::FuncLit(_)) {
+        return call.fun.selector().is_some_and(|(x, name)| x.ident() == Some("os") && name == "Remove");
+    }
+    let (mut removed, mut ends) = (false, false);
+    crate::syntax::visit::expr(&call.fun, &mut |node| {
+        if let Node::Expr(e) = node
+            && let Some(call) = e.call()
+        {
+            let name = last_name(&call.fun).to_lowercase();
+            removed |= last_name(&call.fun) == "Remove";
+            ends |= ["close", "unlock", "stop", "release", "done", "cancel", "free", "all"]
+                .iter()
+                .any(|w| name.contains(w));
+        }
+        true
+    });
+    removed && !ends
 }
 
 /// Why what is deferred may well wait: the round calls it too, or a goroutine that the round starts uses what
@@ -255,4 +286,16 @@ fn is_short(head: &ForHead<'_>) -> bool {
         ForHead::Range { over, .. } => matches!(over.kind, ExprKind::Composite(..)),
         _ => false,
     }
+}
+
+/// Whether a loop goes over a variable that was made of what the text lists, and given nothing more:
+/// `files := []string{"a", "b"}`.
+fn is_of_a_list<'a>(f: &Function<'a>, head: &ForHead<'a>) -> bool {
+    let ForHead::Range { over, .. } = head else { return false };
+    let named = f.scope.var(over).and_then(|v| f.scope.vars.get(v));
+    named.is_some_and(|v| {
+        v.assigned.is_empty()
+            && !v.address_taken
+            && matches!(v.init, Init::Value(e, 0) if matches!(&e.kind, ExprKind::Composite(_, list) if !list.is_empty()))
+    })
 }

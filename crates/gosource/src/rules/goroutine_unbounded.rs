@@ -87,6 +87,10 @@ fn unit_of<'a>(
                     "the round sets a deadline on what it hands to the goroutine, which lives no longer than that says"
                         .into(),
                 );
+            } else if ends_with_context(f, started) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("all that it does is to wait for one thing, and the end of a context leads out".into());
             } else if is_kick(f, &l.body, *span, started) {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -123,6 +127,9 @@ fn unit_of<'a>(
             } else if each.is_none() && waits_for_end(f, started) {
                 found.level = Level::Hint;
                 found.why = Some("it begins by waiting for the end of a context: whose, and when, is not known".into());
+            } else if of_receiver && each.is_none() && belongs_to_what_is_given(f, u.body, started) {
+                found.level = Level::Hint;
+                found.why = Some("it belongs to what the function gives back: whoever has that may end it".into());
             } else if of_receiver && each.is_none() && locks(case, id, unit) {
                 found.level = Level::Hint;
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
@@ -360,6 +367,37 @@ fn at_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: S
         }
     });
     ticks
+}
+
+/// `c := &conn{...}; go c.run(); return c`: whether a goroutine is a method of what the function gives back.
+fn belongs_to_what_is_given<'a>(f: &'a Function<'a>, body: &'a Block<'a>, started: &Expr<'a>) -> bool {
+    let owner = started.call().and_then(|c| c.fun.selector()).and_then(|(x, _)| f.scope.var(x));
+    let Some(owner) = owner.filter(|v| f.scope.vars.get(*v).is_some_and(|v| v.kind == crate::syntax::VarKind::Local))
+    else {
+        return false;
+    };
+    let mut given = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Return(values) = &s.kind
+        {
+            given |= values.iter().any(|v| f.scope.var(v.unary("&").unwrap_or(v)) == Some(owner));
+        }
+    });
+    given
+}
+
+/// Whether a literal is a single select, one case of which is the end of a context.
+fn ends_with_context<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let Some(u) = started.call().and_then(|c| f.scope.units.iter().find(|u| u.span == c.fun.span)) else {
+        return false;
+    };
+    let [only] = u.body.stmts.as_slice() else { return false };
+    let StmtKind::Select(cases) = &only.kind else { return false };
+    cases.iter().filter_map(|c| c.comm.as_ref()).any(|comm| match &comm.kind {
+        StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
+        _ => false,
+    })
 }
 
 /// Whether a literal begins with `<-ctx.Done()`.

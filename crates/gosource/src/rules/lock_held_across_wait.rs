@@ -51,7 +51,10 @@ impl Rule for LockHeldAcrossWait {
                             .or_else(|| handed_to_owner(case, node, taken))
                             .or_else(|| is_kept_for_all(case, f, unit, node))
                     };
-                    let fits = fits.or_else(|| gives_up_itself(case, f, node));
+                    let fits = fits
+                        .or_else(|| gives_up_itself(case, f, node))
+                        .or_else(|| asks_a_file(case, f, node))
+                        .or_else(|| is_refreshed(case, f, unit, node));
                     if let (true, Some(why)) = (surely, fits) {
                         found.level = Level::Hint;
                         found.why = Some(why.into());
@@ -197,6 +200,57 @@ fn is_kept_for_all<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: 
     )
 }
 
+/// Why what is asked for under a lock is near: the package's database is SQLite, a file that this process
+/// itself reads and writes.
+fn asks_a_file<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
+    let Node::Expr(e) = node else { return None };
+    let of_sql = |callee: Callee<'a>| matches!(callee, Callee::Method("database/sql", ..));
+    let asks = match case.pkg.callee(f, &e.call()?.fun) {
+        Callee::Local(id) => {
+            let g = case.pkg.funcs.get(id)?;
+            let waits = case.sites(id).iter().filter(|s| s.unit == 0 && s.how == How::Plain);
+            waits
+                .filter(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args))
+                .all(|s| of_sql(s.callee))
+        }
+        callee => of_sql(callee),
+    };
+    let local = || case.pkg.files.iter().flat_map(|f| &f.ast.imports).any(|i| i.path.contains("sqlite"));
+    (asks && local()).then_some("the database is SQLite, a file of this process: no peer is waited for")
+}
+
+/// Why what is asked for under a lock may have to be: it stands under a test of a field, or behind one that
+/// leads out, which is set anew behind it: a token or the like is refreshed, and whoever waits for the lock
+/// wants it too.
+fn is_refreshed<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
+    const TIMES: &[&str] = &["expir", "refresh", "updated", "deadline", "until", "fetched", "loaded"];
+    let Node::Expr(wait) = node else { return None };
+    wait.call()?;
+    let u = f.scope.units.get(unit)?;
+    let (mut tested, mut set): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    each_node(u.body, |node| {
+        let Node::Stmt(s) = node else { return };
+        match &s.kind {
+            StmtKind::If(i) => {
+                let around = i.then.span.contains(wait.span);
+                let leads_out = s.span.end <= wait.span.start
+                    && i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
+                if around || leads_out {
+                    tested.push(case.file(f).at(i.cond.span));
+                }
+            }
+            StmtKind::Assign("=", l, _) if s.span.start > wait.span.end => {
+                set.extend(l.iter().filter_map(|e| e.selector()).map(|(_, name)| name));
+            }
+            _ => {}
+        }
+    });
+    let of_time = |name: &str| TIMES.iter().any(|w| name.to_lowercase().contains(w));
+    set.iter().filter(|name| of_time(name)).any(|name| tested.iter().any(|t| t.contains(*name))).then_some(
+        "it is asked for only when the time in a field says so, and kept: whoever waits for the lock wants it too",
+    )
+}
+
 /// Why a select under a lock may be meant: it gives up after a second or so, or waits for nothing but an end.
 fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommCase<'a>]) -> Option<&'static str> {
     let comms = || cases.iter().filter_map(|c| c.comm.as_ref());
@@ -206,6 +260,19 @@ fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommC
     };
     if cases.iter().any(gives_up) {
         return Some("it gives up after a short time");
+    }
+    // How long is for who calls to say.
+    let given = |c: &Stmt<'a>| {
+        let StmtKind::Expr(e) = &c.kind else { return false };
+        let after = e
+            .unary("<-")
+            .and_then(Expr::call)
+            .filter(|c| case.pkg.callee(f, &c.fun) == Callee::Package("time", "After"));
+        let time = after.and_then(|c| c.args.first()).and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+        time.is_some_and(|v| v.kind == VarKind::Param)
+    };
+    if comms().any(given) {
+        return Some("it gives up after the time that the caller gives");
     }
     let ends = |c: &Stmt<'a>| match &c.kind {
         StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| ends_something(last_name(c))),

@@ -31,6 +31,7 @@ mod lock_order;
 mod locked_again;
 mod make_without_size;
 mod map_only_grows;
+mod not_given_back;
 mod range_never_closed;
 mod rebuilt_per_request;
 mod request_no_context;
@@ -85,6 +86,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<locked_again::LockedAgain>(),
     Entry::of::<make_without_size::MakeWithoutSize>(),
     Entry::of::<map_only_grows::MapOnlyGrows>(),
+    Entry::of::<not_given_back::NotGivenBack>(),
     Entry::of::<range_never_closed::RangeNeverClosed>(),
     Entry::of::<rebuilt_per_request::RebuiltPerRequest>(),
     Entry::of::<request_no_context::RequestNoContext>(),

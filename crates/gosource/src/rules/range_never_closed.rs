@@ -3,10 +3,12 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Use, local_room, uses};
-use crate::meaning::loops::{leads_out, loops_in};
+use crate::meaning::loops::{final_call, leads_out, loops_in};
 use crate::syntax::ast::{Direction, Expr, ExprKind, ForHead, Span, StmtKind, Type};
+use crate::syntax::calls::How;
+use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, Function};
+use crate::syntax::{Callee, FnId, Function, Role, Unit, VarId};
 
 /// The rule.
 pub(super) struct RangeNeverClosed;
@@ -27,6 +29,18 @@ impl Rule for RangeNeverClosed {
             for u in &f.scope.units {
                 for (span, label, l) in loops_in(u.body) {
                     let ForHead::Range { over, .. } = &l.head else { continue };
+                    if let Some((var, exit)) = left_open(case, id, f, u, over) {
+                        let head = Span { end: l.body.span.start, ..span };
+                        let name = f.scope.vars.get(var).map_or("", |v| v.name);
+                        let sentence = format!(
+                            "`{name}` is closed on one path and not on another: on that one this loop never ends"
+                        );
+                        let found = out.found(id, head, sentence);
+                        found.why = Some("the channel belongs to the function alone, and every path from the start of the goroutine was followed".into());
+                        found.cure = Some("defer the close, right after the channel was made.".into());
+                        found.related.push((f.file, exit, "it ends here with the channel open".into()));
+                        continue;
+                    }
                     if leads_out(case.pkg, f, l, label) {
                         continue;
                     }
@@ -46,6 +60,76 @@ impl Rule for RangeNeverClosed {
                 }
             }
         }
+    }
+}
+
+/// Where the function ends that makes the channel, with a goroutine started that goes over it and without
+/// having closed it, though another of its paths does.
+fn left_open<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    u: &'a Unit<'a>,
+    over: &Expr<'a>,
+) -> Option<(VarId, Span)> {
+    let var = f.scope.var(over)?;
+    let v = f.scope.vars.get(var)?;
+    local_room(case.pkg, f, var)?;
+    let main = f.receiver_type().is_none() && f.decl.name.name == "main";
+    if main || u.role != Role::Go || u.parent != Some(v.unit) {
+        return None;
+    }
+    let uses = uses(case.pkg, f, var);
+    let own = |what: &Use| !matches!(what, Use::Away);
+    let mut closes = uses.iter().filter(|u| u.0 == Use::Close);
+    let (close, None) = (closes.next()?, closes.next()) else { return None };
+    let plain = case.sites(id).iter().any(|s| s.expr.span == close.1 && s.how == How::Plain);
+    if !plain || close.2 != v.unit || !uses.iter().all(|u| own(&u.0)) {
+        return None;
+    }
+    let owner = f.scope.units.get(v.unit)?;
+    let mut follow = Closing { case, f, start: u.span, close: close.1, exit: None };
+    let whole = walk(case.file(f), owner.body, Open::Before, &mut follow);
+    whole.then_some(())?;
+    Some((var, follow.exit?))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Open {
+    Before,
+    Started,
+    Closed,
+}
+
+struct Closing<'w, 'a> {
+    case: &'w Case<'a>,
+    f: &'a Function<'a>,
+    start: Span,
+    close: Span,
+    exit: Option<Span>,
+}
+
+impl<'a> Along<'a> for Closing<'_, 'a> {
+    type State = Open;
+
+    fn pass(&mut self, node: Node<'a, 'a>, state: &mut Open) {
+        match node {
+            Node::Stmt(s) if matches!(s.kind, StmtKind::Go(_)) && s.span.contains(self.start) => {
+                *state = if *state == Open::Closed { Open::Closed } else { Open::Started };
+            }
+            Node::Expr(e) if e.span == self.close => *state = Open::Closed,
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, exit: Exit<'a>, state: &Open) {
+        if *state == Open::Started && !matches!(exit, Exit::Panic(_)) {
+            self.exit.get_or_insert(exit.span());
+        }
+    }
+
+    fn is_final(&self, call: &'a Expr<'a>) -> bool {
+        final_call(self.case.pkg, self.f, call)
     }
 }
 

@@ -60,11 +60,10 @@ fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'
     let Some((verb, level, what)) = copies(case, f, site) else { return };
     let Some(from) = origin(case, id, what) else { return };
     // How long a list is only a profile tells, unless its name says that somebody publishes it.
-    let level = if level == Level::Hint && crate::meaning::published::is_published(&from.text) {
-        Level::Warning
-    } else {
-        level
+    let data = |text: &str| {
+        crate::meaning::published::is_published(text) && !super::config_length_loop::set_by_requests(case, what)
     };
+    let level = if level == Level::Hint && data(&from.text) { Level::Warning } else { level };
     let decoded = site.call.args.get(1).and_then(|a| a.unary("&")).and_then(|a| a.root()).and_then(|r| f.scope.var(r));
     // Decoded into what lives on, or kept as what a call gives: then it is made for more than this request.
     let local = site.call.args.get(1).is_none_or(|a| decoded.is_some() || a.unary("&").is_none());

@@ -2,8 +2,11 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::channels::{Room, Use, local_room, uses};
-use crate::syntax::{Role, VarKind};
+use crate::meaning::channels::{Room, Use, last_name, local_room, uses};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Span, StmtKind};
+use crate::syntax::visit::Node;
+use crate::syntax::{Function, Role, VarKind};
 
 /// The rule.
 pub(super) struct ResultChannelReadOnce;
@@ -68,7 +71,31 @@ impl Rule for ResultChannelReadOnce {
                     ),
                 );
                 found.related.push((f.file, receive.1, "the only receive".into()));
+                if sends.iter().any(|s| gives_end_of_server(f, s.1)) {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "what is sent is the end of something that serves: as a rule the first that ends is the end of the process"
+                            .into(),
+                    );
+                }
             }
         }
     }
+}
+
+/// Whether a statement sends what a call that serves until its end gives: `c <- srv.ListenAndServe()`.
+fn gives_end_of_server(f: &Function<'_>, send: Span) -> bool {
+    let mut serves = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Send(_, value) = &s.kind
+                && s.span == send
+            {
+                let name = value.call().map_or("", |c| last_name(&c.fun));
+                serves |= ["Serve", "ListenAndServe", "serve", "listenAndServe"].iter().any(|w| name.starts_with(w));
+            }
+        });
+    }
+    serves
 }

@@ -57,8 +57,14 @@ impl Rule for SelectNoWayOut {
                     );
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
-                    if !goroutine && super::context_not_handed_on::context_of(f, unit).is_none() {
+                    let context = super::context_not_handed_on::context_of(f, unit);
+                    if !goroutine && context.is_none() {
                         found.level = Level::Hint;
+                    } else if context.is_none() && !starts_often(case, id, unit) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "as far as this package tells no request and no loop starts the goroutine: one that serves as long as the process lives has no need of a way out".into(),
+                        );
                     } else if cases.iter().any(|c| waits_for_own(f, c)) {
                         found.level = Level::Hint;
                         found.why = Some(
@@ -86,6 +92,20 @@ fn is_goroutine(case: &Case<'_>, id: FnId, unit: usize) -> bool {
         at = u.parent;
     }
     case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).any(|e| e.starts)
+}
+
+/// Whether requests, or rounds of a loop, start the goroutine that a unit is run by.
+fn starts_often(case: &Case<'_>, id: FnId, unit: usize) -> bool {
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let mut at = Some(unit);
+    while let Some((n, u)) = at.and_then(|n| Some((n, f.scope.units.get(n)?))) {
+        if u.role == Role::Go {
+            return u.loops > 0 || case.calls.is_hot(case.pkg, id, n);
+        }
+        at = u.parent;
+    }
+    let edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n));
+    edges.filter(|e| e.starts).any(|e| e.in_loop || case.calls.is_hot(case.pkg, e.caller, e.unit))
 }
 
 /// Whether a case receives what a goroutine of this function sends whatever happens: on the first level of

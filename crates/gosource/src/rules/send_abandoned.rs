@@ -5,11 +5,11 @@ use crate::finding::Level;
 use crate::meaning::channels::{Room, Use, local_room, uses};
 use crate::meaning::groups::{Op, group_calls};
 use crate::meaning::loops::{each_node, final_call, loops_in};
-use crate::syntax::ast::{Block, Expr, ForHead, Span, StmtKind};
+use crate::syntax::ast::{Block, CommCase, Expr, ExprKind, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Role, VarId, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarId, VarKind};
 
 /// The rule.
 pub(super) struct SendAbandoned;
@@ -28,6 +28,7 @@ impl Rule for SendAbandoned {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
+            given_away(case, id, f, out);
             for (var, v) in f.scope.vars.iter().enumerate() {
                 if v.kind != VarKind::Local || local_room(case.pkg, f, var) != Some(Room::None) {
                     continue;
@@ -45,6 +46,12 @@ impl Rule for SendAbandoned {
                     found.related.push((f.file, wait, "waited for here, before anything is received".into()));
                     continue;
                 }
+                if let Some(sender) = sends_elsewhere(case, id, f, var, &uses)
+                    && let Some(u) = f.scope.units.get(v.unit)
+                {
+                    early(f, u.body, var, sender, out);
+                    continue;
+                }
                 let ranged = uses.iter().any(|u| u.0 == Use::Range);
                 let simple = uses.iter().all(|(what, _, unit, _)| match what {
                     Use::Away | Use::SendInSelect => false,
@@ -58,7 +65,7 @@ impl Rule for SendAbandoned {
                 let Some(u) = f.scope.units.get(v.unit) else { continue };
                 let Some(start) = go_around(f, send.2, v.unit) else { continue };
                 if ranged || f.scope.units.get(start).is_some_and(|u| u.loops > v.loops) {
-                    early(id, f, u.body, (var, send.1), out);
+                    early(f, u.body, var, (id, send.1), out);
                     continue;
                 }
                 let mut follow = Follow {
@@ -96,7 +103,7 @@ impl Rule for SendAbandoned {
 
 /// Senders that a loop starts, and a loop of receives that ends before it has all: `return err` at the first
 /// error.
-fn early<'a>(id: FnId, f: &'a Function<'a>, body: &'a Block<'a>, (var, send): (VarId, Span), out: &mut Out) {
+fn early<'a>(f: &'a Function<'a>, body: &'a Block<'a>, var: VarId, (id, send): (FnId, Span), out: &mut Out) {
     for (_, label, l) in loops_in(body) {
         // Of a loop with an end of its own every other way out comes early.
         if !matches!(&l.head, ForHead::Range { .. } | ForHead::Clause { cond: Some(_), .. }) {
@@ -132,6 +139,182 @@ fn early<'a>(id: FnId, f: &'a Function<'a>, body: &'a Block<'a>, (var, send): (V
         }
         return;
     }
+}
+
+/// The one function that is started with the channel and sends to it again and again, with nothing beside:
+/// `go stream(rows)`, and rows are then gone through here.
+fn sends_elsewhere<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    var: VarId,
+    uses: &[(Use, Span, usize, bool)],
+) -> Option<(FnId, Span)> {
+    let v = f.scope.vars.get(var)?;
+    let only = uses.iter().all(|(what, _, unit, _)| match what {
+        Use::Range => *unit == v.unit,
+        Use::Away | Use::Look => true,
+        _ => false,
+    });
+    let count = |wanted: Use| uses.iter().filter(|u| u.0 == wanted).count();
+    if !only || count(Use::Away) != 1 || count(Use::Range) != 1 {
+        return None;
+    }
+    case.sites(id).iter().filter(|s| s.how == How::Go && s.unit == v.unit).find_map(|s| {
+        let Callee::Local(callee) = s.callee else { return None };
+        let n = s.call.args.iter().position(|a| f.scope.var(a) == Some(var))?;
+        let g = case.pkg.funcs.get(callee)?;
+        let name = g.decl.sig.params.get(n)?.name?.name;
+        let param = g.scope.vars.iter().position(|p| p.kind == VarKind::Param && p.name == name)?;
+        let used = self::uses(case.pkg, g, param);
+        let simple = used.iter().all(|u| u.2 == 0 && matches!(u.0, Use::Send | Use::Close | Use::Look));
+        let send = used.iter().find(|u| u.0 == Use::Send && u.3)?;
+        simple.then_some((callee, send.1))
+    })
+}
+
+/// A function that gives a channel back to which its goroutine sends with nothing beside, and a caller of
+/// this package that leaves before the last value.
+fn given_away<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, out: &mut Out) {
+    if !f.decl.sig.results.iter().any(|r| matches!(r.ty, Type::Chan(..))) {
+        return;
+    }
+    for (var, v) in f.scope.vars.iter().enumerate() {
+        let Some(room @ (Room::None | Room::Of(_))) = local_room(case.pkg, f, var) else { continue };
+        let uses = uses(case.pkg, f, var);
+        let fits = uses.iter().all(|(what, at, unit, _)| match what {
+            Use::Send => is_started(f, *unit),
+            Use::Close | Use::Look => true,
+            Use::Away => *unit == v.unit && is_returned(f, *unit, *at),
+            _ => false,
+        });
+        let given = uses.iter().any(|u| u.0 == Use::Away);
+        let repeats = |u: &(Use, Span, usize, bool)| u.3 && !ends_round(f, u.2, u.1);
+        let Some(send) = uses.iter().find(|u| u.0 == Use::Send && (repeats(u) || room == Room::None)) else { continue };
+        if !fits || !given {
+            continue;
+        }
+        let edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n));
+        let left = edges.filter(|e| e.caller != id).find_map(|e| {
+            let g = case.pkg.funcs.get(e.caller)?;
+            Some((e.caller, g, leaves_early(case, g, e.unit, e.call, repeats(send))?))
+        });
+        let Some((_, g, exit)) = left else { continue };
+        let sentence = format!(
+            "if who receives has left before the last value, this send to `{}` waits for ever, and its goroutine with it",
+            v.name
+        );
+        let found = out.found(id, send.1, sentence);
+        found.level = Level::Warning;
+        found.why =
+            Some("nothing stands beside the send, and a caller in this package has a way out of its receiving".into());
+        found.cure =
+            Some("Send in a select with the end of a context, which the caller cancels when it leaves.".into());
+        found.related.push((g.file, exit, format!("`{}` leaves here with values still to come", g.short_name())));
+    }
+}
+
+/// Whether the statements behind a send leave the loop or the function: `errs <- err; return`.
+fn ends_round(f: &Function<'_>, unit: usize, send: Span) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    let mut ends = false;
+    let mut look = |list: &[Stmt<'_>]| {
+        if let Some(at) = list.iter().position(|s| s.span == send) {
+            let behind = list.iter().skip(at + 1);
+            ends |= behind.into_iter().any(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
+        }
+    };
+    each_node(u.body, |node| {
+        if let Node::Stmt(s) = node {
+            match &s.kind {
+                StmtKind::If(i) => look(&i.then.stmts),
+                StmtKind::For(l) => look(&l.body.stmts),
+                StmtKind::Block(b) => look(&b.stmts),
+                StmtKind::Switch(sw) => sw.cases.iter().for_each(|c| look(&c.body)),
+                StmtKind::Select(cases) => cases.iter().for_each(|c| look(&c.body)),
+                _ => {}
+            }
+        }
+    });
+    ends
+}
+
+/// Whether a place is one of the values of a return statement.
+fn is_returned(f: &Function<'_>, unit: usize, at: Span) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    let mut returned = false;
+    each_node(u.body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Return(values) = &s.kind
+        {
+            returned |= values.iter().any(|v| v.span == at);
+        }
+    });
+    returned
+}
+
+/// Where a caller leaves that receives what a call gives: a return in the loop over it, or in another case of
+/// the select that receives. Nothing else may be done with the channel: who drains it lets the sender end.
+fn leaves_early<'a>(
+    case: &Case<'a>,
+    g: &'a Function<'a>,
+    unit: usize,
+    call: &'a Expr<'a>,
+    again: bool,
+) -> Option<Span> {
+    let u = g.scope.units.get(unit)?;
+    let var = g.scope.vars.iter().position(|v| matches!(v.init, Init::Value(e, 0) if e.span == call.span));
+    let is = |e: &Expr<'a>| e.span == call.span || var.is_some() && g.scope.var(e) == var;
+    if let Some(var) = var {
+        let used = uses(case.pkg, g, var);
+        let [one] = used.as_slice() else { return None };
+        if one.2 != unit || !matches!(one.0, Use::Range | Use::ReceiveInSelect) {
+            return None;
+        }
+    }
+    let mut exit = None;
+    each_node(u.body, |node| {
+        let Node::Stmt(s) = node else { return };
+        match &s.kind {
+            StmtKind::For(l) if again => {
+                if matches!(&l.head, ForHead::Range { over, .. } if is(over)) {
+                    exit = exit.or_else(|| first_return(&l.body.stmts));
+                }
+            }
+            StmtKind::Select(cases) => {
+                let receives = |c: &CommCase<'a>| {
+                    c.comm.as_ref().is_some_and(|s| match &s.kind {
+                        StmtKind::Expr(e) => e.unary("<-").is_some_and(is),
+                        StmtKind::Define(_, r) | StmtKind::Assign(_, _, r) => {
+                            r.first().and_then(|e| e.unary("<-")).is_some_and(is)
+                        }
+                        _ => false,
+                    })
+                };
+                if cases.iter().any(receives) {
+                    let others = cases.iter().filter(|c| !receives(c));
+                    exit = exit.or_else(|| others.into_iter().find_map(|c| first_return(&c.body)));
+                }
+            }
+            _ => {}
+        }
+    });
+    exit
+}
+
+fn first_return<'a>(stmts: &'a [Stmt<'a>]) -> Option<Span> {
+    let mut found = None;
+    crate::syntax::visit::stmts(stmts, &mut |node| {
+        match node {
+            Node::Stmt(s) if matches!(s.kind, StmtKind::Return(_)) => {
+                found.get_or_insert(s.span);
+            }
+            Node::Expr(e) => return !matches!(e.kind, ExprKind::FuncLit(_)),
+            _ => {}
+        }
+        true
+    });
+    found
 }
 
 /// A group's Wait that stands before every receive, where the senders count in that group: the send, and the

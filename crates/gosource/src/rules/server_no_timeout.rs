@@ -68,6 +68,10 @@ impl Rule for ServerNoTimeout {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
             };
+            if is_on_a_socket_file(case, holder) {
+                found.level = Level::Hint;
+                found.why = Some("it listens on a Unix socket: only this machine can reach it".into());
+            }
             if passing {
                 found.level = Level::Hint;
                 found.why = Some("it serves beside the function that makes it, and ends with that".into());
@@ -91,6 +95,26 @@ fn is_for_this_call(case: &Case<'_>, holder: Holder<'_>) -> bool {
         })
     };
     done(How::Defer, &["Close", "Shutdown"]) && done(How::Go, &["Serve", "ListenAndServe"])
+}
+
+/// Whether a server serves what `net.Listen("unix", ...)` gave, and nothing else.
+fn is_on_a_socket_file(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let text = case.file(f).at(f.decl.span);
+    let mut served = case
+        .sites(id)
+        .iter()
+        .filter(|s| {
+            s.call.fun.selector().is_some_and(|(x, name)| f.scope.var(x) == Some(var) && name.starts_with("Serve"))
+        })
+        .peekable();
+    served.peek().is_some()
+        && served.all(|s| {
+            s.call.args.first().map(|a| case.file(f).at(a.span)).is_some_and(|listener| {
+                ["=", ":="].iter().any(|op| text.contains(&format!("{listener}, err {op} net.Listen(\"unix\"")))
+            })
+        })
 }
 
 /// Whether a goroutine serves the default handler, to which the package adds nothing.

@@ -10,7 +10,7 @@ type Worker struct {
 func (w *Worker) Start() {
 	go func() {
 		for { // hint goroutine-no-exit
-			select { // warn select-no-way-out
+			select { // hint select-no-way-out
 			case v := <-w.in:
 				w.out <- v * 2
 			}
