@@ -232,8 +232,8 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     }
 }
 
-/// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`, outside of loops in
-/// it: what was begun is taken back, and that the context has ended may be why.
+/// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`: what was begun is
+/// taken back, and that the context has ended may be why.
 fn after_failure<'a>(case: &Case<'a>, f: &'a Function<'a>, call: &Site<'a>) -> bool {
     let Some(u) = f.scope.units.get(call.unit) else { return false };
     let is_error = |e: &Expr<'a>| {
