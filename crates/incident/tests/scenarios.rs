@@ -585,11 +585,11 @@ fn a_small_list_that_is_there_too_is_not_the_large_one_that_nobody_told_of() {
 /// came in their place, of the same version or another, it is not that.
 #[test]
 fn who_is_left_has_the_requests_of_those_that_went() {
-    let world = |replaced_by: Option<&'static str>, counted: bool| {
+    let world = |replaced_by: Option<&'static str>, counted: bool, gone: i64| {
         let mut w = World::new();
         w.live(3, "v1.41", T0 - DAY);
         for g in &mut w.evidence.generations {
-            (g.ended_unix_ms, g.ending) = (Some(T0 - 4_000), Ending::Killed);
+            (g.ended_unix_ms, g.ending) = (Some(T0 - gone), Ending::Killed);
         }
         let waits = Kind {
             code: "waiting-calls",
@@ -612,22 +612,24 @@ fn who_is_left_has_the_requests_of_those_that_went() {
         }
         told(w)
     };
-    let i = world(None, true);
+    let i = world(None, true, 4_000);
     assert_eq!((i.kind, i.at), (CauseKind::Traffic, Some(T0 - 4_000)), "{}", terms(&i));
     assert!(i.sentence.contains("3 of 6 instances had gone"), "{}", i.sentence);
     let told_of = |i: &Incident| i.causes.iter().any(|c| c.terms.iter().any(|t| t.name == "who is left"));
-    let unseen = world(None, false);
+    let unseen = world(None, false, 4_000);
     let traffic = unseen.causes.iter().find(|c| c.kind == CauseKind::Traffic).map_or(0.0, |c| c.confidence);
     assert!(told_of(&unseen) && traffic > 0.1, "{}", terms(&unseen));
     assert!(unseen.confidence < 0.6, "nobody counts requests: {}", terms(&unseen));
     for version in ["v1.41", "v1.42"] {
-        let i = world(Some(version), true);
+        let i = world(Some(version), true, 4_000);
         assert!(!told_of(&i), "{version}: {}", terms(&i));
     }
+    let long_ago = world(None, true, 30_000);
+    assert!(!told_of(&long_ago), "they lived with it: {}", terms(&long_ago));
 }
 
-/// A document of 31 MB around as many elements as before; the platform says so two seconds before memory grows,
-/// and the store that it writes into is asked a moment after. Of a small one that is no cause.
+/// A document of 31 MB around as many elements as before; the platform says so two seconds before memory
+/// grows, and the store that it writes into is asked a moment after. Of a small one that is no cause.
 #[test]
 fn a_document_is_large_by_its_bytes() {
     let world = |bytes: u64| {
@@ -659,8 +661,8 @@ fn a_document_is_large_by_its_bytes() {
     assert!(i.kind != CauseKind::Config && !terms(&i).contains("bytes:"), "{}", terms(&i));
 }
 
-/// All were replaced seven seconds before, and run at rest; then one place allocates a thousand times as fast.
-/// Were it of the release, it would have done so from their start.
+/// All were replaced seven seconds before, and run at rest; then one place allocates a thousand times as
+/// fast. Were it of the release, it would have done so from their start.
 #[test]
 fn a_release_that_ran_without_it_is_not_all_that_it_takes() {
     let world = |pace: f64| {
@@ -687,7 +689,8 @@ fn a_release_that_ran_without_it_is_not_all_that_it_takes() {
     assert_eq!(i.kind, CauseKind::Release, "as fast as ever since its start: {}", terms(&i));
 }
 
-/// One export keeps its rows for as long as it runs. A goroutine that no server has called keeps them for good.
+/// One export keeps its rows for as long as it runs. A goroutine that no server has called keeps them for
+/// good.
 #[test]
 fn what_one_call_at_work_holds_is_no_leak() {
     let world = |served: u64| {

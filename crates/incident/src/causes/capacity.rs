@@ -13,8 +13,12 @@ use crate::life::Life;
 pub(super) const LEAST: f64 = 1.3;
 /// From so many times on it may be all that it takes.
 pub(super) const ENOUGH: f64 = 1.5;
-/// How long before memory grew processes may have gone: load moves at once.
-const WITHIN_MS: i64 = 10 * 60_000;
+/// How long before memory grew they may have gone, beside the time that a call lasts: load moves at once, and
+/// those that lived with it for longer needed something else. (Seen in lab/cluster: two of six instances were
+/// taken away, ten seconds later the service behind hung, and the two were named with 0.93.)
+const SOON_MS: i64 = 5_000;
+/// The same before the first death, where nobody was seen at rest.
+const SOON_BEFORE_DEATH_MS: i64 = 15_000;
 
 /// Instances that had gone, not for memory, and did not come back before the first death.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +55,12 @@ impl Left {
 pub(super) fn left(scene: &Scene<'_>) -> Option<Left> {
     let first = scene.between.0;
     // What was not seen at rest may have begun to grow at any time before the first death.
-    let latest = if scene.onset_is_known { scene.onset } else { first };
+    let (latest, soon) = if scene.onset_is_known {
+        (scene.onset, scene.grew_from.saturating_sub(SOON_MS))
+    } else {
+        (first, first.saturating_sub(SOON_BEFORE_DEATH_MS))
+    };
+    let earliest = soon.saturating_sub(call_ms(scene));
     // By instance: starts are noted in whole seconds, so that one and the next of it may seem to be there at
     // once (seen in lab/cluster: six instances, three restarted, and eight processes).
     let alive = |at: UnixMs| {
@@ -63,7 +72,7 @@ pub(super) fn left(scene: &Scene<'_>) -> Option<Left> {
         scene.all.iter().filter(|l| l.is_alive_at(first.saturating_sub(1))).map(|l| version(&l.of)).collect();
     let gone = scene.all.iter().filter(|l| {
         let by_itself = !l.of.ending.is_out_of_memory() && l.of.ending != Ending::Running;
-        let soon = l.of.ended_unix_ms.is_some_and(|e| e <= latest && e >= latest.saturating_sub(WITHIN_MS));
+        let soon = l.of.ended_unix_ms.is_some_and(|e| e <= latest && e >= earliest);
         by_itself && soon && stay.contains(&version(&l.of))
     });
     let gone: Vec<(UnixMs, (&str, i32))> = gone.filter_map(|l| Some((l.of.ended_unix_ms?, who(l)))).collect();
@@ -76,6 +85,13 @@ pub(super) fn left(scene: &Scene<'_>) -> Option<Left> {
     let known = gone.iter().map(|(_, who)| who).collect::<BTreeSet<_>>().len() as u64;
     let all_known = before.saturating_sub(after) <= known;
     (after > 0 && all_known && found.times() >= LEAST).then_some(found)
+}
+
+/// How long a call lasts at the most before anything changed, by what dependencies take; at most a minute.
+fn call_ms(scene: &Scene<'_>) -> i64 {
+    let latencies = scene.order.iter().filter(|o| o.series.starts_with("latency of "));
+    let longest = latencies.filter_map(|o| o.levels).map(|(before, _)| before).fold(0.0, f64::max);
+    (longest * 1e3).clamp(0.0, 60e3) as i64
 }
 
 /// The instance of a process, or itself where it has no name.

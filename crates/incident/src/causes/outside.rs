@@ -61,6 +61,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let mut is_storm = false;
     let rose_first = |o: &&Onset| o.relation.may_be_first();
     let left = capacity::left(scene).filter(|_| !first.is_some_and(|o| rose_first(&o)));
+    let others_slow = scene.order.iter().find(|o| fails_first(scene, o));
     match (first, all) {
         (Some(o), _) if of_series(o).is_some() => {
             cause.term("first attempts", of_series(o).unwrap_or(0.0), told(o));
@@ -71,7 +72,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
                 cause.at = r.at;
                 let text = format!("{}, and no more first attempts", told(r));
                 cause.term("retries", of_series(r).unwrap_or(0.0) - STEADY, text);
-                if let Some(f) = scene.order.iter().find(|o| fails_first(scene, o)) {
+                if let Some(f) = others_slow {
                     cause.term("what fails", ANOTHER_STORY * 2.0, told(f));
                 }
                 is_storm = true;
@@ -100,6 +101,9 @@ fn traffic(scene: &Scene<'_>) -> Cause {
         cause.term("who is left", if is_steady { weight - STEADY } else { weight / 2.0 }, l.text());
         cause.key = "requests for each instance".into();
         cause.at = Some(l.at);
+        if let Some(f) = others_slow {
+            cause.term("what fails", ANOTHER_STORY * 2.0, told(f));
+        }
     }
     jump_speaks_against(scene, &mut cause);
     // What stays alive in a pile of calls that came with it is theirs too, where more calls are counted (seen
@@ -131,7 +135,8 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let levels = rose.and_then(|o| o.levels);
     let enough = levels.is_some_and(|(a, b)| b > a * 1.3);
     let came_first = match left {
-        Some(l) => l.is_first && l.times() >= capacity::ENOUGH && first.is_some_and(|o| o.relation == Relation::Steady),
+        Some(l) if others_slow.is_some() || l.times() < capacity::ENOUGH => false,
+        Some(l) => l.is_first && first.is_some_and(|o| o.relation == Relation::Steady),
         None => enough && first.is_some_and(|o| o.relation == Relation::Before),
     };
     cause.decisive = came_first && !outpaces && scene.jump_of_the_growth().is_none() && piles > 0.5;

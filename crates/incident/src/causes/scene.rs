@@ -136,9 +136,9 @@ impl<'a> Scene<'a> {
         self.stands_for.get(index) == Some(&index)
     }
 
-    /// When a publication was first told of: the platform says so before the store has it, and the store before
-    /// somebody asks it. (Seen in lab/cluster: told of by the platform 2.8 s before memory grew, and by the
-    /// store 0.2 s after.) Of other changes their own time.
+    /// When a publication was first told of: the platform says so before the store has it, and the store
+    /// before somebody asks it. (Seen in lab/cluster: told of by the platform 2.8 s before memory grew, and
+    /// by the store 0.2 s after.) Of other changes their own time.
     pub(crate) fn first_told(&self, change: &Change) -> UnixMs {
         /// What is one is told within less than this.
         const NEAR_MS: i64 = 60_000;

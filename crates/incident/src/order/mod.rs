@@ -585,7 +585,7 @@ mod tests {
         assert_eq!(of("first attempts").relation, Relation::Together, "of these no death makes more");
     }
 
-    /// Processes that climbed from their start and died within a second of each other; the first at 1,060,600.
+    /// Processes that climbed from their start, and of which the first was killed at 1,060,600.
     #[test]
     fn of_what_no_death_makes_more_a_moment_before_the_first_is_enough() {
         let mut captures: Vec<CaptureSummary> = (0..4).map(|i| capture(1_056_400 + i * 10, None)).collect();
