@@ -4,7 +4,7 @@
 
 mod world;
 
-use lastgasp_incident::evidence::{ChangeKind, CollectionSummary, MetricRole};
+use lastgasp_incident::evidence::{ChangeKind, CollectionSummary, Ending, MetricRole};
 use lastgasp_incident::{CheckState, Incident, Kind as CauseKind, incidents};
 use world::{Instance, Kind, T0, World, finding, scope_of};
 
@@ -579,4 +579,161 @@ fn a_small_list_that_is_there_too_is_not_the_large_one_that_nobody_told_of() {
     assert!(i.at.unwrap().abs_diff(T0 - 5000) <= 3000, "{}", terms(&i));
     let small = i.causes.iter().find(|c| c.key == "ugctab").unwrap();
     assert!(small.confidence < 0.2, "{}", terms(&i));
+}
+
+/// Half of the processes go, nobody asks for more, and those that are left run out of memory. Where new ones
+/// came in their place, of the same version or another, it is not that.
+#[test]
+fn who_is_left_has_the_requests_of_those_that_went() {
+    let world = |replaced_by: Option<&'static str>, counted: bool, gone: i64| {
+        let mut w = World::new();
+        w.live(3, "v1.41", T0 - DAY);
+        for g in &mut w.evidence.generations {
+            (g.ended_unix_ms, g.ending) = (Some(T0 - gone), Ending::Killed);
+        }
+        let waits = Kind {
+            code: "waiting-calls",
+            title: "goroutines wait for I/O, and hold what grew",
+            how: "waiting-calls",
+            waits_for: "I/O",
+            seconds: 8,
+            goroutines: Some(-2),
+            ..Kind::default()
+        };
+        w.die(3, "v1.41", T0 - DAY, T0, 300, &waits);
+        if let Some(version) = replaced_by {
+            w.live(3, version, T0 - 3_000);
+        }
+        if counted {
+            w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 60.0);
+            w.metric(MetricRole::Attempts, "svc", T0 - 4_000, 60.0, 90.0);
+            w.metric(MetricRole::Retries, "svc", T0 - 4_000, 0.0, 30.0);
+            w.metric(MetricRole::Latency, "playurl", 0, 0.0, 4.0);
+        }
+        told(w)
+    };
+    let i = world(None, true, 4_000);
+    assert_eq!((i.kind, i.at), (CauseKind::Traffic, Some(T0 - 4_000)), "{}", terms(&i));
+    assert!(i.sentence.contains("3 of 6 instances had gone"), "{}", i.sentence);
+    let told_of = |i: &Incident| i.causes.iter().any(|c| c.terms.iter().any(|t| t.name == "who is left"));
+    let unseen = world(None, false, 4_000);
+    let traffic = unseen.causes.iter().find(|c| c.kind == CauseKind::Traffic).map_or(0.0, |c| c.confidence);
+    assert!(told_of(&unseen) && traffic > 0.1, "{}", terms(&unseen));
+    assert!(unseen.confidence < 0.6, "nobody counts requests: {}", terms(&unseen));
+    for version in ["v1.41", "v1.42"] {
+        let i = world(Some(version), true, 4_000);
+        assert!(!told_of(&i), "{version}: {}", terms(&i));
+    }
+    let long_ago = world(None, true, 30_000);
+    assert!(!told_of(&long_ago), "they lived with it: {}", terms(&long_ago));
+}
+
+/// A document of 31 MB around as many elements as before; the platform says so two seconds before memory
+/// grows, and the store that it writes into is asked a moment after. Of a small one that is no cause.
+#[test]
+fn a_document_is_large_by_its_bytes() {
+    let world = |bytes: u64| {
+        let mut w = World::new();
+        let load = Kind {
+            code: "huge-object",
+            subject: "main.loadAll",
+            title: "one buffer that grows by copying: old and new are there at once",
+            limit: 300_000_000,
+            seconds: 1,
+            pace: Some(2900.0),
+            ..Kind::default()
+        };
+        w.die(4, "v1.41", T0 - DAY, T0, 100, &load);
+        w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 14.0);
+        let platform = w.change(ChangeKind::Admin, "slots", T0 - 2_000);
+        (platform.size_bytes, platform.elements) = (Some(bytes), Some(520));
+        platform.scope = scope_of("svc");
+        let store = w.change(ChangeKind::Config, "/config/svc/slots", T0 + 400);
+        (store.size_bytes, store.elements, store.elements_before) = (Some(bytes), Some(520), Some(500));
+        (store.size_bytes_before, store.source) = (Some(6_990), "etcd:etcd".into());
+        store.scope = scope_of("svc");
+        told(w)
+    };
+    let i = world(31_464_558);
+    assert_eq!((i.kind, i.at), (CauseKind::Config, Some(T0 - 2_000)), "{}", terms(&i));
+    assert!(i.confidence < 0.8 && i.causes[0].terms.iter().any(|t| t.name == "bytes"), "{}", terms(&i));
+    let i = world(7_100);
+    assert!(i.kind != CauseKind::Config && !terms(&i).contains("bytes:"), "{}", terms(&i));
+}
+
+/// All were replaced seven seconds before, and run at rest; then one place allocates a thousand times as
+/// fast. Were it of the release, it would have done so from their start.
+#[test]
+fn a_release_that_ran_without_it_is_not_all_that_it_takes() {
+    let world = |pace: f64| {
+        let mut w = World::new();
+        w.live(4, "v1.41", T0 - DAY);
+        for g in &mut w.evidence.generations {
+            (g.ended_unix_ms, g.ending) = (Some(T0 - 7_500), Ending::Stopped);
+        }
+        for j in 0..4 {
+            let kind = Kind { pace: Some(pace), subject: "main.exportAll", ..Kind::default() };
+            let (name, onset) = (format!("rs-{j}"), Some(T0 + j * 300));
+            w.add(Instance { name, version: "v1.42", started: T0 - 7_000, onset, kind, light: false });
+        }
+        let release = w.change(ChangeKind::Release, "svc", T0 - 7_200);
+        (release.from, release.to, release.scope) = ("v1.41".into(), "v1.42".into(), scope_of("svc"));
+        w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 14.0);
+        w.metric(MetricRole::Attempts, "svc", 0, 0.0, 14.0);
+        told(w)
+    };
+    let i = world(1300.0);
+    assert_eq!((i.kind, i.key.as_str()), (CauseKind::CodePath, "main.exportAll"), "{}", terms(&i));
+    assert!(i.confidence < 0.8, "{}", terms(&i));
+    let i = world(2.0);
+    assert_eq!(i.kind, CauseKind::Release, "as fast as ever since its start: {}", terms(&i));
+}
+
+/// One export keeps its rows for as long as it runs. A goroutine that no server has called keeps them for
+/// good.
+#[test]
+fn what_one_call_at_work_holds_is_no_leak() {
+    let world = |served: u64| {
+        let mut w = World::new();
+        let mut held =
+            finding("one-root-holds-most", "main.exportAll", "one goroutine keeps most of the live heap", 0.6);
+        held.sentence = "1 goroutine in main.exportAll keeps 162 MB in 1,301,956 objects alive".into();
+        let kind = Kind {
+            subject: "main.exportAll",
+            title: "what one function allocates stays alive",
+            confidence: 0.89,
+            how: "stays-alive",
+            more: vec![held],
+            ..Kind::default()
+        };
+        w.die(4, "v1.41", T0 - DAY, T0, 300, &kind);
+        for c in &mut w.evidence.captures {
+            let calls = &mut c.calls;
+            (calls.function, calls.total, calls.served) = ("main.exportAll".into(), 1, Some(served));
+        }
+        w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 14.0);
+        told(w)
+    };
+    let i = world(1);
+    assert_eq!((i.kind, i.key.as_str()), (CauseKind::CodePath, "main.exportAll"), "{}", terms(&i));
+    let i = world(0);
+    assert_eq!(i.kind, CauseKind::Leak, "{}", terms(&i));
+}
+
+/// Timeouts that are a fourteenth of what is asked are no storm; as many as are asked, tried again, are one.
+#[test]
+fn a_few_timeouts_are_no_storm_of_retries() {
+    let world = |timeouts: f64| {
+        let mut w = World::new();
+        w.die(4, "v1.41", T0 - DAY, T0, 300, &Kind { pace: Some(3000.0), goroutines: Some(-2), ..Kind::default() });
+        w.metric(MetricRole::FirstAttempts, "svc", 0, 0.0, 14.0);
+        w.metric(MetricRole::Timeouts, "svc", T0 - 5_000, 0.0, timeouts);
+        w.metric(MetricRole::Attempts, "svc", T0 - 500, 24.0, 190.0);
+        told(w)
+    };
+    let i = world(1.8);
+    let of_timeouts = |i: &Incident| terms(i).contains("retries: timeouts:");
+    assert!(i.confidence < 0.6 && !of_timeouts(&i), "what else rose is told: {}", terms(&i));
+    let i = world(24.0);
+    assert!(i.kind == CauseKind::Traffic && of_timeouts(&i), "{}", terms(&i));
 }

@@ -5,7 +5,8 @@
 
 use lastgasp_diagnosis::units::{bytes, count, percent};
 
-use super::Scene;
+use super::weights::SIZE;
+use super::{Cause, Scene};
 use crate::evidence::{CaptureSummary, Change};
 use crate::jump::is_near;
 
@@ -99,6 +100,32 @@ pub(super) fn copies_text((copies, total, site): &(u64, u64, String), of_growth:
         bytes(*total),
         percent(of_growth)
     )
+}
+
+/// Part of the growth from which on the bytes of a publication by themselves explain it: who reads it holds
+/// it more than once, as bytes, as text, as what was made of it. Chosen; a tenth needs ten copies.
+const LEAST_OF_GROWTH: f64 = 0.1;
+/// Less is no large document.
+const LARGE_BYTES: u64 = 1 << 20;
+
+/// Weighs the bytes of a publication against what grew, where they are many more than before and a good part
+/// of it; whether they are. (Seen in lab/cluster: a document of 31 MB around as many elements as before, and
+/// all instances died as they read it.)
+pub(super) fn by_bytes(scene: &Scene<'_>, change: &Change, cause: &mut Cause) -> bool {
+    let Some(now) = change.size_bytes.filter(|n| *n >= LARGE_BYTES) else { return false };
+    let was = change.size_bytes_before;
+    let Some(best) = scene.best.filter(|_| was.is_none_or(|was| now as f64 >= was as f64 * CHANGED)) else {
+        return false;
+    };
+    let grown = best.grown_bytes();
+    let part = now as f64 / grown as f64;
+    if part < LEAST_OF_GROWTH {
+        return false;
+    }
+    let was = was.map_or_else(String::new, |was| format!(" ({} before)", bytes(was)));
+    let text = format!("{} published{was}, against {} that grew in a process", bytes(now), bytes(grown));
+    cause.term("bytes", SIZE, text);
+    true
 }
 
 /// Whether the largest collections of most heaps were not known before they were large: that none of those

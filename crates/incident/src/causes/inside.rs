@@ -3,7 +3,9 @@
 
 use lastgasp_diagnosis::units::{percent, seconds};
 
-use super::seen::{LEAKED, OF_NO_CALL, WAITS_FOR_NOBODY, fills_files, leaks_goroutines, waits_for_nobody};
+use super::seen::{
+    LEAKED, OF_NO_CALL, WAITS_FOR_NOBODY, fills_files, leaks_goroutines, one_call_holds_it, waits_for_nobody,
+};
 use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
@@ -155,6 +157,11 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     if retained.1 > 0.0 {
         cause.term("retained", FITS * retained.0 * retained.1, said(scene, &["slice-retention"]));
     }
+    let by_one_call = scene.part_that_know(one_call_holds_it);
+    if by_one_call > 0.5 {
+        let text = "one call at work holds it: it is alive for as long as that runs";
+        cause.term("of one call", FINDS_OTHER - FITS * alive, text);
+    }
     let took: Vec<f64> = scene
         .captures
         .iter()
@@ -182,6 +189,7 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     // Named after who allocates it, it is not sure: who stores it may be another function, on no stack any
     // more (seen in lab/cluster: `keepHead` keeps three bytes of what its caller had allocated).
     cause.decisive = keeper.is_some()
+        && by_one_call <= 0.5
         && !at_once
         && scene.jump_of_the_growth().is_none()
         && ((alive > 0.5 && alive_sure >= SURE)
@@ -367,11 +375,16 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         Relation::Steady if super::outside::tried_again(scene).is_some() => {
             cause.term("traffic", -FITS, "what had failed was tried again: it was asked more often");
         }
+        Relation::Steady | Relation::Unknown if super::capacity::left(scene).is_some() => {
+            cause.term("traffic", -FITS, "each that was left was asked more often, if as many ask");
+        }
         Relation::Steady => cause.term("traffic", 0.5, "it was not asked more often"),
         Relation::Before | Relation::Together => cause.term("traffic", -FITS, "it was asked more often"),
         _ => {}
     }
-    if scene.part_that_know(|c| c.how == "stays-alive") > 0.5 {
+    if scene.part_that_know(one_call_holds_it) > 0.5 {
+        cause.term("of one call", FITS, "one call at work keeps most of what is live");
+    } else if scene.part_that_know(|c| c.how == "stays-alive") > 0.5 {
         cause.term("alive", -FITS, "what it allocates stays alive: a leak rather than a path");
     }
     against_jump(scene, &mut cause);

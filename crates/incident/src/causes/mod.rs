@@ -3,6 +3,7 @@
 //!
 //! One file a kind of cause looks at the [`Scene`] and at nothing else.
 
+mod capacity;
 mod cause;
 mod filled;
 mod inside;
@@ -29,6 +30,7 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     all.extend(outside::causes(scene));
     let mut inside = inside::causes(scene);
     brought(&all, &mut inside);
+    set_off(&all, &mut inside);
     all.extend(inside);
     rank(all)
 }
@@ -37,7 +39,10 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
 /// of wrong is said in its terms.
 fn brought(all: &[Cause], inside: &mut [Cause]) {
     let says = |t: &Term| matches!(t.name, "who died" | "before and after") && t.log_odds > 0.0;
-    let Some(r) = all.iter().find(|c| c.kind == Kind::Release && c.terms.iter().any(says)) else { return };
+    // What set off a place that its processes had not used is more than the release.
+    let by_itself = |c: &&Cause| !c.terms.iter().any(|t| t.name == "ran without it");
+    let is_release = |c: &&Cause| c.kind == Kind::Release && c.terms.iter().any(says);
+    let Some(r) = all.iter().filter(by_itself).find(is_release) else { return };
     // Which of them it was is one cause: it must itself be likelier than not.
     if r.terms.iter().map(|t| t.log_odds).sum::<f64>() <= 0.0 {
         return;
@@ -45,6 +50,19 @@ fn brought(all: &[Cause], inside: &mut [Cause]) {
     let kinds = [Kind::Leak, Kind::GoroutineLeak, Kind::OffHeap, Kind::CodePath];
     for c in inside.iter_mut().filter(|c| kinds.contains(&c.kind)) {
         c.term("release", weights::BROUGHT, format!("it came with release {}", r.key));
+    }
+}
+
+/// A path in the code that nobody knows what set it off: a publication that is as large as that did, if it is
+/// likelier than not.
+fn set_off(all: &[Cause], inside: &mut [Cause]) {
+    let explains = |c: &&Cause| {
+        let by_bytes = c.terms.iter().any(|t| t.name == "bytes" && t.log_odds > 0.0);
+        c.kind == Kind::Config && by_bytes && c.terms.iter().map(|t| t.log_odds).sum::<f64>() > 0.0
+    };
+    let Some(published) = all.iter().find(explains) else { return };
+    for c in inside.iter_mut().filter(|c| c.kind == Kind::CodePath) {
+        c.term("set off", weights::BROUGHT, format!("it met what was published as {}", published.key));
     }
 }
 

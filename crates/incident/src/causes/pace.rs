@@ -80,12 +80,14 @@ pub(super) fn of_path(scene: &Scene<'_>, cause: &mut Cause) -> bool {
     by_far
 }
 
-/// How many times as often the service is asked as before, retries among it; `None` where nobody counts.
+/// How many times as often a process of the service is asked as before, retries among it; `None` where nobody
+/// counts.
 fn asked(scene: &Scene<'_>) -> Option<f64> {
     let known = |o: &&crate::order::Onset| o.relation != Relation::Unknown || o.levels.is_some();
     let all = ["attempts", "first attempts"].into_iter().filter_map(|name| scene.series(name)).filter(known);
     let rises = all.filter_map(|o| o.levels).map(|(a, b)| if a > 0.0 { b / a } else { 1.0 });
-    rises.reduce(f64::max).map(|rise| rise.max(1.0))
+    let share = super::capacity::left(scene).map_or(1.0, super::capacity::Left::times);
+    rises.reduce(f64::max).map(|rise| rise.max(1.0) * share)
 }
 
 fn as_before(pace: f64) -> String {

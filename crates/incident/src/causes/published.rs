@@ -46,6 +46,7 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         // are there of whatever was published. (Seen in lab/cluster: 1,400 ids told of, and 480,000 ten
         // seconds later that nobody told of; copies of the 1,400 were in the heaps still.)
         let is_other = jump.is_some_and(|j| j.of_growth >= 0.3);
+        let by_bytes = jump.is_none() && super::filled::by_bytes(scene, change, &mut cause);
         let filled = Filled::of(scene, change)
             .filter(|_| match_of == Match::No && scene.before_onset(change.at_unix_ms) >= -2_000)
             .filter(|f| !is_other || f.fills() == Some(true));
@@ -66,6 +67,9 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
                 0.0,
                 "unknown: the largest collections were first looked at when they were large",
             );
+        } else if by_bytes {
+            let text = "no collection jumped: it is large by what stands in it, and not by how many there are";
+            cause.term("in the heaps", 0.0, text);
         } else if jump.is_none() && scene.looked_at > 0 {
             cause.term(
                 "in the heaps",
@@ -82,7 +86,7 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         }
         super::seen::against_others_in_the_group(scene, &mut cause);
         let by_itself = lived_with.is_none_or(|(part, _)| part < 0.5);
-        cause.at = Some(change.at_unix_ms);
+        cause.at = Some(scene.first_told(change));
         cause.change = Some(*index);
         let fills = filled.as_ref().is_some_and(|f| f.fills() == Some(true)) && jump.is_none();
         cause.decisive = by_itself && (match_of == Match::Yes && jump.is_some_and(|j| is_decisive(j)) || fills);

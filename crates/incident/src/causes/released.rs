@@ -123,6 +123,7 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
             cause.term("who died", of_few(l, version_of), l.text.clone());
             if !others_die_too(scene, version_of, cause) {
                 before_and_after(scene, version_of, at, cause);
+                ran_without_it(scene, version_of, cause);
                 others_live_on(scene, version_of, cause);
             }
         }
@@ -203,6 +204,33 @@ fn others_live_on(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) {
     if alive > 0 {
         let text = format!("{alive} processes of this version are as old as the dead were, and live");
         cause.term("others live on", OTHERS_LIVE_ON * alive as f64 / (alive + dead) as f64, text);
+    }
+}
+
+/// Whether its processes had run at rest for some time, and then the place of the growth began to allocate
+/// many times as fast as in their life before: what a version does by itself it does from its start. (Seen in
+/// lab/cluster: exports were asked for seven seconds after a harmless release, in its own processes, and the
+/// release was named.)
+fn ran_without_it(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) {
+    /// So long at the least, with requests, and so many times as fast.
+    const LEAST_MS: i64 = 5_000;
+    const MANY_TIMES: f64 = 100.0;
+    let mine = scene.dead.iter().filter(|l| l.of.started_unix_ms > 0 && is_version(version_of, &version(&l.of)));
+    let known: Vec<(i64, f64)> = mine
+        .filter_map(|l| {
+            let rested = l.memory_onset()?.earliest.saturating_sub(l.of.started_unix_ms);
+            Some((rested, l.best()?.growth.pace?))
+        })
+        .collect();
+    let longest = known.iter().filter(|(rested, pace)| *rested >= LEAST_MS && *pace >= MANY_TIMES);
+    let (n, longest) = longest.fold((0, 0), |(n, most), (rested, _)| (n + 1, most.max(*rested)));
+    if n * 2 > known.len() {
+        let text = format!(
+            "{n} of its processes had run for up to {} before the place of the growth allocated {MANY_TIMES:.0} times \
+             as fast as before, and more: something set that off",
+            seconds(longest as f64 / 1e3)
+        );
+        cause.term("ran without it", HAD_LIVED, text);
     }
 }
 

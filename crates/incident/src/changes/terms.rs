@@ -18,13 +18,14 @@ const NEAR_MS: i64 = 30 * 60_000;
 
 /// How near in time it was, before memory grew; or that it came after.
 pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
-    let before = scene.before_onset(change.at_unix_ms);
+    let at = scene.first_told(change);
+    let before = scene.before_onset(at);
     if before < -CLOCKS_MS {
         let known = scene.onset_is_known;
         let by = seconds(before.unsigned_abs() as f64 / 1e3);
         // Two things may have come one after the other, the lesser first (seen in lab/cluster: a large list
         // that is shared, and three seconds later the one that every request copies).
-        if change.at_unix_ms < scene.third {
+        if at < scene.third {
             let text = format!("{by} after memory had begun to grow, and before a third of the growth was there");
             return Term { name: "time", log_odds: EARLY_IN_IT, text };
         }
@@ -36,12 +37,12 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
     // had died already. (Seen in lab/cluster: a harmless list that was published two seconds after a canary
     // had begun to leak was taken for the cause.)
     if before < 0 {
-        let (after, what, log_odds) = if change.at_unix_ms > scene.between.0 {
+        let (after, what, log_odds) = if at > scene.between.0 {
             (scene.between.0, "the first of them was killed", EARLY_IN_IT)
         } else {
             (scene.onset, "memory had begun to grow", 0.0)
         };
-        let by = seconds(change.at_unix_ms.abs_diff(after) as f64 / 1e3);
+        let by = seconds(at.abs_diff(after) as f64 / 1e3);
         return Term { name: "time", log_odds, text: format!("{by} after {what}: two clocks may differ by as much") };
     }
     let near = (-(before as f64) / TIME_HALF_MS).exp();
@@ -50,7 +51,7 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
         log_odds: TIME * near,
         text: {
             // Between two samples: how long before is then known to that.
-            let at_most = if change.at_unix_ms > scene.grew_from { "at most " } else { "" };
+            let at_most = if at > scene.grew_from { "at most " } else { "" };
             format!("{at_most}{} before memory grew", seconds(before as f64 / 1e3))
         },
     }
