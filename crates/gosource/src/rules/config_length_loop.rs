@@ -116,8 +116,8 @@ fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
     sets(case, over, false, &|_, f| !is_maker(f))
 }
 
-/// Whether what requests reach assigns the container anew, or adds to it: then it is what somebody configures,
-/// and not data that a service loads.
+/// Whether what requests reach assigns the container anew, or adds to it: then it is what somebody
+/// configures, and not data that a service loads.
 pub(super) fn set_by_requests<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
     sets(
         case,
