@@ -77,6 +77,8 @@ pub(crate) struct HeapCause<'a> {
     pub(crate) collector: Collector,
     /// What the growth is made of.
     pub(crate) parts: Partition,
+    /// Whether somebody else keeps what each of those calls waits with.
+    handed_over: bool,
     /// Whether nobody saw when it began.
     began_unseen: bool,
     /// What of the way to the culprit is a recursion, if no variable holds the growth.
@@ -103,6 +105,7 @@ impl<'a> HeapCause<'a> {
             by_way: None,
             collector,
             parts,
+            handed_over: false,
             began_unseen: began_unseen(facts, window),
             recursion: None,
             reach: Reachability::of(facts.graph.as_ref(), parts.heap),
@@ -119,7 +122,10 @@ impl<'a> HeapCause<'a> {
         } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls(facts).is_none()) {
             (it.calls, it.linked) = (Some(pile), false);
         }
-        if let Some(calls) = it.holders_calls(facts, window) {
+        it.handed_over = it.is_handed_over(facts);
+        if it.handed_over {
+            // They stay who they are.
+        } else if let Some(calls) = it.holders_calls(facts, window) {
             (it.calls, it.linked) = (Some(calls), true);
         } else if let Some((calls, bytes)) = it.held_up_on_the_way(facts, window) {
             (it.calls, it.linked, it.by_way) = (Some(calls), false, Some(bytes));
@@ -200,10 +206,14 @@ impl<'a> HeapCause<'a> {
             (None, Some(reach)) => reach.live_part() >= MIXED,
             (None, None) => self.collector.alive.is_some_and(|a| a >= ALIVE),
         };
+        // Calls that build and drop leave garbage beside what they hold.
+        let marked_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
         match (self.is_alive(), at_work) {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
-            (_, Some(each)) if seems_alive || !fits || self.freed().is_some() => Mechanism::CallsAtWork(each),
+            (_, Some(each)) if seems_alive || marked_alive || !fits || self.freed().is_some() => {
+                Mechanism::CallsAtWork(each)
+            }
             _ if seems_alive || self.collector.live_slope.is_some_and(|slope| slope > FLAT) => Mechanism::StaysAlive,
             _ if fits => Mechanism::Headroom,
             _ => Mechanism::NotSettled,
@@ -212,7 +222,7 @@ impl<'a> HeapCause<'a> {
 
     /// What the references say: nobody need ask what else may hold it.
     fn by_holder(&self, window: &Window) -> Option<Mechanism<'a>> {
-        let reach = self.reach.as_ref()?;
+        let reach = self.reach.as_ref().filter(|_| !self.handed_over)?;
         if reach.variable().is_some() || self.shared().is_some() {
             return Some(Mechanism::StaysAlive);
         }
@@ -238,6 +248,25 @@ impl<'a> HeapCause<'a> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         let few = culprit.share < MAJORITY && self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
         self.reach.as_ref().filter(|_| few)?.keeper()
+    }
+
+    /// Whether a variable or a single goroutine keeps one object for each of those that wait: a queue has
+    /// what they have handed over, and wait for an answer to (`lab/deaths`, chan-receive: by the references
+    /// 667 uploads are kept by a channel of the batcher's, which has ended; 667 calls wait for its receipt).
+    fn is_handed_over(&self, facts: &Facts) -> bool {
+        let Some(held) = self.reach.as_ref().and_then(|r| r.holder.as_ref()) else { return false };
+        let few = held.root().goroutines < MIN_CALLS;
+        let one_each = |calls: &Calls<'_>| {
+            let waiting = calls.waiting.as_ref().map(|w| w.count).filter(|n| *n >= MANY)?;
+            let came = calls.called.saturating_mul(2) > calls.total
+                || calls.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
+            let objects = match &self.origin {
+                Origin::Profiled(c) => (MIN_OBJECTS..=1.3).contains(&(c.growth.objects as f64 / waiting as f64)),
+                Origin::Suspects(_) => self.one_for_each(facts, 1).is_some(),
+            };
+            Some(came && objects && calls.part_waiting() >= MOST_CALLS)
+        };
+        few && self.calls.as_ref().and_then(one_each).unwrap_or(false)
     }
 
     /// The object that keeps most of the growth and is no list of the calls in flight (seen in lab/deaths,
@@ -503,6 +532,10 @@ impl<'a> HeapCause<'a> {
 
     /// What a waiting call allocated it may have dropped already.
     fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
+        if self.handed_over {
+            let tell = "whether it lets go of it when they have their answer";
+            return vec![Rival::open("what keeps it for them, whether they wait or not", tell)];
+        }
         if let Some(held) = self.reach.as_ref().and_then(Reachability::goroutines) {
             return vec![Rival::ruled_out("memory that others hold, while these wait", held.text())];
         }
