@@ -262,7 +262,7 @@ impl<'a> HeapCause<'a> {
                 || calls.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
             let objects = match &self.origin {
                 Origin::Profiled(c) => (MIN_OBJECTS..=1.3).contains(&(c.growth.objects as f64 / waiting as f64)),
-                Origin::Suspects(_) => self.one_for_each(facts, 1).is_some(),
+                Origin::Suspects(_) => self.one_for_each(facts, 2).is_some(),
             };
             Some(came && objects && calls.part_waiting() >= MOST_CALLS)
         };
