@@ -244,7 +244,7 @@ fn kin<'a>(facts: &'a Facts, largest: &Group) -> Vec<&'a Group> {
     others.filter(|g| largest.count >= MIN_GOROUTINES && near(g.count)).collect()
 }
 
-/// `, and as many each in main.write and main.process: one of each for whatever they serve`.
+/// `, and as many each in main.process and main.write`: of whatever they serve each has one of these.
 fn as_many(facts: &Facts, kin: &[&Group], place: &str) -> String {
     let mut places: Vec<&str> =
         kin.iter().filter_map(|g| owner_on(facts, &g.stack)).map(|f| f.function.as_str()).collect();
