@@ -116,7 +116,9 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
     let group = std::iter::once(largest).chain(kin.iter().copied()).find(|g| own(g).is_some()).unwrap_or(largest);
     let beside: Vec<&Group> =
         std::iter::once(largest).chain(kin.iter().copied()).filter(|g| !std::ptr::eq(*g, group)).collect();
-    let at = own(group).or_else(|| program_frame(facts, group)).or_else(|| frame(facts, *group.stack.first()?));
+    let starter = || program_frame(facts, group).filter(|f| !is_of_the_wait(&f.function));
+    let innermost = || group.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| !is_of_the_wait(&f.function));
+    let at = own(group).or_else(starter).or_else(innermost).or_else(|| frame(facts, *group.stack.first()?));
     let place = at.map_or("an unknown function", |f| f.function.as_str());
     let state = group.why();
     let crowd = kin.iter().map(|g| g.count).fold(largest.count, u64::saturating_add);
@@ -374,6 +376,20 @@ mod tests {
         let said = "are in main.handle (chan receive), and as many each in main.deep and main.worker; their stacks grew by 150 MB, 30 % of the growth, about 18.5 kB each; with what each of them leads to in the heap, 40.0 MB, that is 38 %.";
         assert!(found.sentence.ends_with(said), "{}", found.sentence);
         assert!((found.confidence() - 0.38).abs() < 0.01, "{}", found.confidence());
+    }
+
+    /// Of a client's connections nobody has code of the program's on its stack (`lab/deaths`,
+    /// unclosed-bodies).
+    #[test]
+    fn what_a_wait_goes_through_is_no_place() {
+        let (mut f, w) = facts(&[(30_000, 1, 1)]);
+        for (at, name) in [(0, "runtime.gopark"), (1, "net/http.(*persistConn).readLoop")] {
+            f.frames[at].function = name.into();
+        }
+        f.goroutines.groups[0].stack = vec![0, 1];
+        f.goroutines.groups[0].created_by = None;
+        let found = find(&f, &w, |_| None).unwrap();
+        assert!(found.sentence.contains("are in net/http.(*persistConn).readLoop"), "{}", found.sentence);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::suspects::program_frame;
 use crate::thresholds::heap_growth::{LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MIN_EXPLAINED, RULED_OUT_IDLE};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
+use crate::waits::is_of_the_wait;
 use crate::window::Window;
 
 /// The rule.
@@ -153,7 +154,9 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
             if calls.of.function == c.frame.function { String::new() } else { format!(" in {}", calls.of.function) };
         out += &format!(": {} calls in flight{whose}, about {} each", count(calls.total), bytes(each));
         if let Some(waiting) = heap.they_wait() {
-            let at = program_frame(facts, waiting.group).map_or_else(String::new, |f| format!(" in {}", f.function));
+            let at = program_frame(facts, waiting.group)
+                .filter(|f| !is_of_the_wait(&f.function))
+                .map_or_else(String::new, |f| format!(" in {}", f.function));
             out += &format!("; {} of them wait for {}{at}", count(waiting.count), waiting.wait.what());
         }
     }
