@@ -237,7 +237,8 @@ fn heaps_that_lie(minor: u16, program: &str) {
             assert!(took < LONGEST, "{part:?}, one in {one_in}, seed {seed}: {took:?}");
         }
     }
-    let more = peak() - before;
+    // The kernel counts pages for each processor by itself, so that a later look may show less (seen once).
+    let more = peak().saturating_sub(before);
     eprintln!("{program} go1.{minor}: {graphs} of {all} had a graph; {} MB", more >> 20);
     assert!(more < MOST_MEMORY, "{more} bytes");
     // Whatever objects hold beside the types of others: there is a graph.
