@@ -123,9 +123,7 @@ impl<'a> HeapCause<'a> {
             (it.calls, it.linked) = (Some(pile), false);
         }
         it.handed_over = it.is_handed_over(facts);
-        if it.handed_over {
-            // They stay who they are.
-        } else if let Some(calls) = it.holders_calls(facts, window) {
+        if let Some(calls) = it.holders_calls(facts, window) {
             (it.calls, it.linked) = (Some(calls), true);
         } else if let Some((calls, bytes)) = it.held_up_on_the_way(facts, window) {
             (it.calls, it.linked, it.by_way) = (Some(calls), false, Some(bytes));
@@ -200,14 +198,14 @@ impl<'a> HeapCause<'a> {
         let at_work = at_work.filter(|_| self.most_are_at_work() || self.larger().is_some_and(|l| l >= LARGER));
         let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
         let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
-        // One mark alone proves nothing, and yet says which way it goes.
+        // One mark alone proves nothing, and yet says which way it goes. Calls that build and drop leave
+        // garbage beside what they hold.
+        let marked_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
         let seems_alive = match (self.is_alive(), &self.reach) {
             (Some(alive), _) => alive,
             (None, Some(reach)) => reach.live_part() >= MIXED,
-            (None, None) => self.collector.alive.is_some_and(|a| a >= ALIVE),
+            (None, None) => marked_alive,
         };
-        // Calls that build and drop leave garbage beside what they hold.
-        let marked_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
         match (self.is_alive(), at_work) {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
@@ -291,7 +289,7 @@ impl<'a> HeapCause<'a> {
     /// what a caller of its has built is named by the graph for where it stands now (seen: `callDownstream`,
     /// for calls of `ugcTab`).
     fn holders_calls(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
-        let held = self.reach.as_ref()?.goroutines()?;
+        let held = self.reach.as_ref().filter(|_| !self.handed_over)?.goroutines()?;
         if self.calls.as_ref().is_some_and(|calls| self.are_those(held, calls)) {
             return None;
         }

@@ -148,10 +148,7 @@ impl<'a> Reachability<'a> {
     /// object that several lead to.
     pub(crate) fn keeper(&self) -> Option<(String, &'a str, f64)> {
         match (&self.holder, &self.shared) {
-            (Some(held), _) => {
-                let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
-                Some((format!("{}{what}", held.text()), &held.root().name, held.part))
-            }
+            (Some(held), _) => Some((held.in_full(), &held.root().name, held.part)),
             (None, Some((shared, part))) => Some((shared.text(), shared.name(), *part)),
             (None, None) => None,
         }
@@ -191,6 +188,12 @@ impl<'a> HeldBy<'a> {
             1 => format!("1 goroutine in {} holds {held}", root.name),
             n => format!("{} goroutines in {} hold {held}", count(n), root.name),
         }
+    }
+
+    /// The same with what it is, and by which way, as far as that is known.
+    pub(crate) fn in_full(&self) -> String {
+        let what = self.what().map_or_else(String::new, |what| format!(", {what}"));
+        format!("{}{what}", self.text())
     }
 
     /// `mostly []main.Item, by way of global main.cache .entries -> []main.Item`, as far as it is known.

@@ -107,9 +107,7 @@ impl<'a> SharedCrowd<'a> {
 fn within<'a>(graph: &'a GraphFacts, from: &'a GraphNode) -> Option<&'a GraphNode> {
     let (mut at, mut found) = (from, None);
     for _ in 0..MOST_STEPS {
-        let parent = graph.tree.iter().position(|n| std::ptr::eq(n, at)).and_then(|i| u32::try_from(i).ok())?;
-        let is_child = |n: &&GraphNode| n.parent == Some(parent) && n.kind == "object";
-        let child = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes);
+        let child = heaviest_below(graph, at);
         let nearly_all = |n: &&GraphNode| n.retained_bytes.saturating_mul(ONE_IN) >= from.retained_bytes * (ONE_IN - 1);
         let Some(child) = child.filter(|n| n.count == 1).filter(nearly_all) else { break };
         // Containers and what is not known are no names, nor are pieces of the runtime's maps.
@@ -125,21 +123,26 @@ fn within<'a>(graph: &'a GraphFacts, from: &'a GraphNode) -> Option<&'a GraphNod
 
 /// How many there are where the heaviest way down the tree first has several of a kind.
 fn entries(graph: &GraphFacts, from: &GraphNode) -> u64 {
-    let mut at = graph.tree.iter().position(|n| std::ptr::eq(n, from));
+    let mut at = from;
     // What is not known may be a part of a map as well.
     let mut unknown = 1;
     for _ in 0..MOST_STEPS {
-        let Some(parent) = at else { break };
-        let is_child = |n: &&GraphNode| n.parent == u32::try_from(parent).ok() && n.kind == "object";
-        let Some(child) = graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes) else { break };
+        let Some(child) = heaviest_below(graph, at) else { break };
         if child.name.starts_with("unknown") {
             unknown = unknown.max(child.count);
         } else if child.count > 1 && !PARTS_OF_MAPS.iter().any(|part| child.name.starts_with(part)) {
             return child.count;
         }
-        at = graph.tree.iter().position(|n| std::ptr::eq(n, child));
+        at = child;
     }
     unknown
+}
+
+/// The object right below a node of the tree that keeps most.
+fn heaviest_below<'a>(graph: &'a GraphFacts, node: &GraphNode) -> Option<&'a GraphNode> {
+    let at = graph.tree.iter().position(|n| std::ptr::eq(n, node)).and_then(|i| u32::try_from(i).ok())?;
+    let is_child = |n: &&GraphNode| n.parent == Some(at) && n.kind == "object";
+    graph.tree.iter().filter(is_child).rev().max_by_key(|n| n.retained_bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What goroutines wait for, told by the reason that the runtime notes and the calls that they wait in.
 
-use crate::facts::{Facts, GoroutineState, Group};
+use crate::facts::{Facts, Frame, GoroutineState, Group};
 use crate::owner::frame;
 
 /// What a goroutine does.
@@ -153,6 +153,11 @@ pub(crate) fn is_writing(facts: &Facts, group: &Group) -> bool {
     innermost.any(|f| f == "internal/poll.(*pollDesc).waitWrite" || f.starts_with("internal/poll.(*FD).Write"))
 }
 
+/// The innermost frame that is not of the wait itself.
+pub(crate) fn innermost<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
+    group.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| !is_of_the_wait(&f.function))
+}
+
 /// Of the runtime or of `sync`: what a goroutine goes through until it waits.
 pub(crate) fn is_of_the_wait(function: &str) -> bool {
     ["runtime.", "sync.", "internal/sync.", "internal/"].iter().any(|of| function.starts_with(of))
@@ -161,7 +166,6 @@ pub(crate) fn is_of_the_wait(function: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Frame;
 
     #[test]
     fn what_it_waits_for_is_told_by_reason_and_calls() {

@@ -23,7 +23,7 @@ use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, doing, is_of_the_wait, is_writing};
+use crate::waits::{Doing, doing, innermost, is_of_the_wait, is_writing};
 use crate::window::Window;
 
 /// The rule.
@@ -117,7 +117,7 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
     let beside: Vec<&Group> =
         std::iter::once(largest).chain(kin.iter().copied()).filter(|g| !std::ptr::eq(*g, group)).collect();
     let starter = || program_frame(facts, group).filter(|f| !is_of_the_wait(&f.function));
-    let innermost = || group.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| !is_of_the_wait(&f.function));
+    let innermost = || innermost(facts, group);
     let at = own(group).or_else(starter).or_else(innermost).or_else(|| frame(facts, *group.stack.first()?));
     let place = at.map_or("an unknown function", |f| f.function.as_str());
     let state = group.why();

@@ -71,9 +71,8 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     };
     let holder = heap.reach.as_ref().and_then(|r| r.holder.as_ref());
     let kept = holder.map_or_else(String::new, |held| {
-        let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
         let within = heap.reach.as_ref().and_then(Reachability::collection_text);
-        format!(": {}{what}{}", held.text(), within.map_or_else(String::new, |text| format!("; {text}")))
+        format!(": {}{}", held.in_full(), within.map_or_else(String::new, |text| format!("; {text}")))
     });
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));

@@ -18,7 +18,7 @@ use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, Wait, doing, is_of_the_wait, is_writing};
+use crate::waits::{Doing, Wait, doing, innermost, is_writing};
 use crate::window::Window;
 
 /// The rule.
@@ -158,11 +158,6 @@ fn in_or_below(facts: &Facts, group: &Group, at: &Frame) -> String {
         Some(f) if f.function != at.function => format!("in {}, below {}", f.function, place(at)),
         _ => format!("in {}", place(at)),
     }
-}
-
-/// The innermost frame that is not of the wait itself.
-fn innermost<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
-    group.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| !is_of_the_wait(&f.function))
 }
 
 /// The innermost frame of the program in the largest group of them; of goroutines that a library runs for
