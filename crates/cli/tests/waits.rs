@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::{Group, WaitsOn};
+use lastgasp_diagnosis::{Facts, starts_a_collection};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::find_or_fetch;
@@ -116,6 +116,47 @@ fn those_that_never_ran_stand_at_their_go_statement() {
     let never = groups(&facts, "main.neverRun");
     let [group] = never[..] else { panic!("{never:?}") };
     assert_eq!((group.count, group.state.name(), group.depth), (50, "runnable", 1));
+}
+
+/// Many that allocate at once wait for a collection to begin or end with the runtime's word for a semaphore
+/// (seen: calls at work told as waiting for one, in one of many runs of `lab/deaths`' nightly-statements).
+fn a_rush_of_allocations(minor: u16) {
+    let Some(toolchain) = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok() else {
+        return;
+    };
+    let args = ["-rush", "200", "-deep", "0"];
+    let program =
+        Oracle::start_program_with(&toolchain, Mode::Stripped, "lab/programs/waits", &args, "asyncpreemptoff=0")
+            .unwrap();
+    // Which moment it is that is caught is chance.
+    for _ in 0..40 {
+        let store = tempfile::tempdir().unwrap();
+        let facts = lastgasp_store::read(&capture(program.pid(), store.path())).unwrap();
+        let all = groups(&facts, "main.build");
+        let told: Vec<_> = all.iter().filter(|g| g.wait_reason == "semacquire").collect();
+        assert!(told.iter().all(|g| starts_a_collection(&facts, g)), "Go 1.{minor}: {told:?}");
+        let others = groups(&facts, "main.waitForGroup");
+        assert!(!others.is_empty() && !others.iter().any(|g| starts_a_collection(&facts, g)), "Go 1.{minor}");
+        if !told.is_empty() {
+            return;
+        }
+    }
+    panic!("Go 1.{minor}: none was caught");
+}
+
+#[test]
+fn a_rush_go1_19() {
+    a_rush_of_allocations(19);
+}
+
+#[test]
+fn a_rush_go1_23() {
+    a_rush_of_allocations(23);
+}
+
+#[test]
+fn a_rush_go1_27() {
+    a_rush_of_allocations(27);
 }
 
 /// Of very many a sample is looked at, and what is rare is known whole.

@@ -7,6 +7,7 @@ use crate::facts::{Facts, Frame, Group};
 use crate::growth::Culprit;
 use crate::owner::{frame, is_standard_library, place_of};
 use crate::thresholds::heap_growth::{MIN_CALLS, PART_OF_ALL};
+use crate::thresholds::waiting_calls::MIN_NEW;
 use crate::waits::{Doing, Wait, doing};
 use crate::window::Window;
 
@@ -41,6 +42,13 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl<'a> Calls<'a> {
+    /// Whether those that wait came with the growth: half as many goroutines, or more, came in the window;
+    /// `None` where nobody counted, or none waits.
+    pub(crate) fn came(&self) -> Option<bool> {
+        let waiting = self.waiting.as_ref()?.count;
+        Some(self.new? as f64 >= waiting as f64 * MIN_NEW)
+    }
+
     /// Calls of the code that allocated what a culprit has; `None` where there are too few to matter.
     ///
     /// The function is the innermost on the way to the culprit's largest site that has a good part of all
@@ -202,6 +210,7 @@ mod tests {
         assert_eq!((calls.of.function.as_str(), calls.total, calls.working), ("main.serve", 609, 9));
         let waiting = calls.waiting.as_ref().unwrap();
         assert_eq!((waiting.wait, waiting.count, calls.new), (Wait::Mutex, 600, Some(690)));
+        assert_eq!(calls.came(), Some(true));
         assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1 && calls.called == 0);
     }
 

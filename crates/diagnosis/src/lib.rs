@@ -95,6 +95,7 @@ pub use site_table::{SiteRates, SiteRow, SiteSums, SiteTable};
 pub use subject::Subject;
 pub use timeline_summary::{events, thinned};
 pub use unknown::{RETENTION, nothing_found};
+pub use waits::starts_a_collection;
 pub use way::way;
 pub use what_if::LimitWhatIf;
 pub use why::Why;

@@ -88,6 +88,20 @@ const FOR_THE_COLLECTOR: [&str; 9] = [
     "preempted",
 ];
 
+/// Calls of the runtime in which an allocation waits with a reason that semaphores of programs have too: many
+/// allocate at once, and one of them starts the collection or stops the world (`mgc.go`: `work.startSema`;
+/// `proc.go`: `worldsema`). Seen in the lab's `nightly-statements` on a slow machine: calls at work were told as
+/// waiting for a semaphore, surely.
+const STARTS_A_COLLECTION: [&str; 4] =
+    ["runtime.gcStart", "runtime.stopTheWorld", "runtime.stopTheWorldGC", "runtime.gcMarkDone"];
+
+/// Whether what the runtime calls `semacquire` is an allocation that waits for the collector: those goroutines
+/// are at work.
+#[must_use]
+pub fn starts_a_collection(facts: &Facts, group: &Group) -> bool {
+    group.wait_reason == "semacquire" && is_in_one_of(facts, group, &STARTS_A_COLLECTION)
+}
+
 /// What a group of goroutines does.
 pub(crate) fn doing(facts: &Facts, group: &Group) -> Doing {
     match group.state {
@@ -99,6 +113,9 @@ pub(crate) fn doing(facts: &Facts, group: &Group) -> Doing {
     }
     let reason = group.wait_reason.as_str();
     if FOR_THE_COLLECTOR.contains(&reason) {
+        return Doing::Working;
+    }
+    if starts_a_collection(facts, group) {
         return Doing::Working;
     }
     Doing::Waiting(match reason {
@@ -135,6 +152,12 @@ fn semaphore(facts: &Facts, group: &Group) -> Wait {
 fn is_in(facts: &Facts, group: &Group, method_of: &str) -> bool {
     let innermost = group.stack.iter().take(10).filter_map(|i| frame(facts, *i));
     innermost.take_while(|f| is_of_the_wait(&f.function)).any(|f| f.function.starts_with(method_of))
+}
+
+/// Whether one of the innermost calls is one of those.
+fn is_in_one_of(facts: &Facts, group: &Group, functions: &[&str]) -> bool {
+    let innermost = group.stack.iter().take(10).filter_map(|i| frame(facts, *i));
+    innermost.take_while(|f| f.function.starts_with("runtime.")).any(|f| functions.contains(&f.function.as_str()))
 }
 
 /// Whether who waits so has something to do and cannot: a lock, a receiver, an end that does not read. Who
@@ -177,6 +200,7 @@ mod tests {
             "sync.(*WaitGroup).Wait",
             "main.handle",
             "sync.(*Once).doSlow",
+            "runtime.gcStart",
         ];
         let frames = names.map(|f| Frame { function: f.into(), ..Frame::default() });
         let facts = Facts { frames: frames.into(), ..Facts::default() };
@@ -199,6 +223,9 @@ mod tests {
         assert_eq!(waits("IO wait", &[0, 5]), Wait::Io);
         assert_eq!(of("runnable", "", &[5]), Doing::Working);
         assert_eq!(of("waiting", "GC assist wait", &[0, 5]), Doing::Working);
+        // It allocates, and another one starts the collection.
+        assert_eq!(of("waiting", "semacquire", &[0, 7, 5]), Doing::Working);
+        assert_eq!(of("waiting", "semacquire", &[0, 5, 7]), Doing::Waiting(Wait::Semaphore));
         assert_eq!(of("syscall", "", &[5]), Doing::Waiting(Wait::Syscall));
     }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use lastgasp_diagnosis::facts::HEAP_GRAPH;
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, RETENTION, feeds, nothing_found};
+use lastgasp_diagnosis::{
+    Diagnosis, Facts, GoroutineSummary, LimitWhatIf, RETENTION, feeds, nothing_found, starts_a_collection,
+};
 
 use crate::blocked::blocked_lines;
 use crate::death_sentence::{death_lines, neighbour_lines};
@@ -249,7 +251,9 @@ fn kinds(facts: &Facts) -> Vec<(u64, String)> {
             (None, Some(f)) => format!("started by {}", f.function),
             (None, None) => group.stack.first().and_then(frame).map_or("?", |f| f.function.as_str()).to_owned(),
         };
-        let what = format!("{}: {place}", group.why());
+        // The runtime has one word for this and for a program's own semaphore.
+        let of_the_collector = if starts_a_collection(facts, group) { " (at work, for the collector)" } else { "" };
+        let what = format!("{}{of_the_collector}: {place}", group.why());
         if let Some((n, _)) = kinds.iter_mut().find(|(_, known)| *known == what) {
             *n = n.saturating_add(group.count);
         } else if kinds.len() < MAX_KINDS {

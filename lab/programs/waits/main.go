@@ -26,6 +26,7 @@ var (
 	deadline = flag.Int("deadline", 4, "goroutines that read from a connection with a deadline")
 	deep     = flag.Int("deep", 40, "goroutines deep in a recursion")
 	depth    = flag.Int("depth", 3000, "calls of that recursion")
+	rush     = flag.Int("rush", 0, "goroutines that allocate without end, so that they wait for collections to begin and end")
 	unrun    = flag.Int("unrun", 0, "goroutines that have never run: then one runs and lets nobody else")
 )
 
@@ -78,6 +79,13 @@ func leaf(n int) int { return walk(n-1) + 1 }
 
 //go:noinline
 func neverRun() { sum++ }
+
+//go:noinline
+func build(kept *[]byte) {
+	for {
+		*kept = make([]byte, 1<<20)
+	}
+}
 
 // Both ends of n connections.
 func connections(n int) []net.Conn {
@@ -137,6 +145,13 @@ func main() {
 	}
 	for i := 0; i < *deep; i++ {
 		go walk(*depth + i)
+	}
+	rushed := make([][]byte, *rush)
+	if *rush > 0 {
+		debug.SetGCPercent(5)
+	}
+	for i := range rushed {
+		go build(&rushed[i])
 	}
 	time.Sleep(300 * time.Millisecond)
 	runtime.GC()

@@ -53,6 +53,9 @@ fn by_calls(goroutine: &Goroutine) -> (Option<Operation>, &'static str) {
         // From Go 1.24 on a `sync.Mutex` is one of `internal/sync`, which the method of the same name calls.
         let name = call.frame.function.strip_prefix("internal/").unwrap_or(&call.frame.function);
         match name {
+            // An allocation that waits until another one has started the collection, or ended its marking
+            // (`mgc.go`: `work.startSema`, `work.markDoneSema`, `worldsema`).
+            "runtime.gcStart" | "runtime.gcMarkDone" => return (Some(Operation::Collector), ""),
             _ if name.starts_with("runtime.") || name.starts_with("sync.runtime_") => {}
             "sync.(*Mutex).lockSlow" | "sync.(*Mutex).Lock" => found = Some(Operation::Lock),
             // The mutex of the writers, or the semaphore itself.
@@ -110,6 +113,7 @@ pub(super) fn identify(
         (Some(Operation::WaitGroup), _) | (None, Some(Operation::WaitGroup)) => {
             Some((Operation::WaitGroup, before(l.wait_group.sema)))
         }
+        (None, Some(Operation::Collector)) => Some((Operation::Collector, Some(semaphore))),
         (Some(Operation::Lock), _) | (None, Some(Operation::Lock)) => Some((Operation::Lock, before(l.mutex.sema))),
         _ => None,
     };

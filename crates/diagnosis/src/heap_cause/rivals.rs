@@ -1,0 +1,257 @@
+//! What else it could be, and what tells each of them apart from the mechanism that was chosen.
+
+use super::{HeapCause, ITS_START, Mechanism, Origin, SLOW_CALLS};
+use crate::facts::Facts;
+use crate::large_objects::HugeObjects;
+use crate::owner::frame;
+use crate::reachability::{HeldBy, Reachability};
+use crate::rival::Rival;
+use crate::sentence::{rest_of_a_start, rested};
+use crate::shared_object::SharedObject;
+use crate::suspects::waiting_pile;
+use crate::thresholds::heap_growth::{
+    ALIVE, FLAT, LARGER, MAX_CALL_SECONDS, MIN_BYTES_PER_CALL, MIN_CALLS, MIN_MARKS, NEIGHBOURS, SURVIVED,
+};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_OBJECTS};
+use crate::units::{bytes, count, percent, plural, seconds};
+use crate::window::Window;
+
+impl<'a> HeapCause<'a> {
+    pub(super) fn rivals_of(&self, facts: &Facts, window: &Window) -> Vec<Rival> {
+        let marks = self.collector.marks as u64;
+        let alive = self.collector.alive.filter(|a| {
+            let survived = self.survived().is_none_or(|part| part >= SURVIVED / 10.0);
+            marks >= MIN_MARKS as u64 && *a >= ALIVE && survived
+        });
+        let alive = alive.map(|a| {
+            format!(
+                "{} since the onset; the last found {} of the growth alive",
+                plural(marks, "collection"),
+                percent(a)
+            )
+        });
+        let survived = self.survived().filter(|part| *part >= SURVIVED).map(|part| {
+            format!(
+                "{} of what it allocated has survived collections: it is in the published profile",
+                percent(part.min(1.0))
+            )
+        });
+        let followed = self.reach.as_ref().filter(|r| r.is_alive() == Some(true)).map(Reachability::split);
+        let alive = followed.or(alive).or(survived);
+        let garbage = Rival::tested(
+            "garbage that was not collected yet",
+            alive,
+            "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
+        );
+        let mut rivals = match &self.mechanism {
+            Mechanism::HugeObjects(huge) => self.rival_of_several(huge).into_iter().collect(),
+            Mechanism::CollectorOff => Vec::new(),
+            Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
+            Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
+            // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
+            Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
+            Mechanism::StaysAlive => {
+                let waiting = self.rival_waiting(facts, window);
+                [garbage, self.rival_calls(), self.rival_start(facts, window)].into_iter().chain(waiting).collect()
+            }
+            Mechanism::NotSettled => self.all_that_is_left(garbage, window),
+        };
+        // Whatever the heap did: others under the same limit may have done it.
+        rivals.extend(rival_neighbours(facts, window));
+        rivals
+    }
+
+    /// Several large ones may be of as many calls.
+    fn rival_of_several(&self, huge: &HugeObjects<'_>) -> Option<Rival> {
+        let calls = self.calls.as_ref().map_or(0, |c| c.called);
+        (huge.sizes.len() > 2 && calls > 2).then(|| {
+            Rival::open(
+                "calls in flight that hold one each",
+                format!("{} are in flight there: whether each has one of its own", count(calls)),
+            )
+        })
+    }
+
+    /// What is alive at once for the first time, against a heap that always breathes so.
+    fn rival_burst(&self, facts: &Facts) -> Rival {
+        let flat = self.collector.live_slope.is_some_and(|slope| slope <= FLAT);
+        let steady = if flat { self.collector.steady_marks } else { 0 };
+        let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
+        let followed = self.reach.as_ref().filter(|r| r.is_alive() == Some(false)).map(Reachability::split);
+        let told = followed.or((steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same));
+        Rival::tested(
+            "memory that is alive and new (a burst of work, a leak)",
+            told,
+            "two collections that find the same alive",
+        )
+    }
+
+    /// What a waiting call allocated it may have dropped already.
+    fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
+        if self.handed_over {
+            let tell = "whether it lets go of it when they have their answer";
+            return vec![Rival::open("what keeps it for them, whether they wait or not", tell)];
+        }
+        if let Some(held) = self.reach.as_ref().and_then(Reachability::goroutines) {
+            return vec![Rival::ruled_out("memory that others hold, while these wait", held.text())];
+        }
+        if self.by_way.is_some() {
+            let tell = "whether the other end goes on at all, and how fast";
+            return vec![Rival::open("others that lead there, and fill it faster than it is emptied", tell)];
+        }
+        let freed_nothing =
+            || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
+        match &self.origin {
+            Origin::Profiled(_) if !self.linked => {
+                let tell = "who holds the objects: the heap's references";
+                vec![Rival::open("memory that others hold, while these wait", tell)]
+            }
+            // One buffer each, or a few: else the numbers only happen to be alike.
+            Origin::Profiled(c) if !self.is_a_few_each(c) => vec![Rival::open(
+                "memory that others hold, while these wait",
+                format!(
+                    "{} have come for {} that wait, which is no few each: who holds them (the heap's references)",
+                    plural(c.growth.objects, "object"),
+                    count(self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count))
+                ),
+            )],
+            Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
+                vec![Rival::ruled_out(garbage.cause, freed_nothing())]
+            }
+            Origin::Profiled(_) => vec![garbage],
+            Origin::Suspects(_) => vec![Rival::tested(
+                "memory that others hold, while these wait",
+                self.one_for_each(facts, AT_MOST_EACH),
+                "who allocated it: a memory profile",
+            )],
+        }
+    }
+
+    fn rival_leak(&self) -> Rival {
+        let freed = self
+            .reach
+            .as_ref()
+            .and_then(Reachability::goroutines)
+            .map(|held| held.text())
+            .or_else(|| self.freed_again());
+        Rival::tested(
+            "a leak that calls leave behind",
+            freed,
+            "whether it is freed when the calls end: the same site after the load has gone",
+        )
+    }
+
+    /// Calls that end give back what they held.
+    fn freed_again(&self) -> Option<String> {
+        self.freed().map(|part| {
+            format!(
+                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
+                percent(part)
+            )
+        })
+    }
+
+    /// Calls that hold no more than they always did, and longer.
+    fn rival_slow_calls(&self) -> Rival {
+        let told = match (self.larger(), &self.calls) {
+            (Some(larger), _) if larger >= LARGER => {
+                Some(format!("an allocation there is {larger:.1} times as large as before"))
+            }
+            (_, Some(calls)) if self.most_are_at_work() => {
+                Some(format!("{} of {} calls in flight are at work", count(calls.working), count(calls.total)))
+            }
+            _ => None,
+        };
+        Rival::tested(SLOW_CALLS, told, "how much a call held before the growth")
+    }
+
+    fn rival_calls(&self) -> Rival {
+        let variable = self.reach.as_ref().and_then(Reachability::variable).map(|held| held.text());
+        let variable = variable.or_else(|| self.shared().map(SharedObject::text));
+        let few = match &self.calls {
+            // What they could hold each would be nothing to speak of; or they are idle workers.
+            Some(calls) if calls.total < MIN_CALLS => {
+                Some(format!("no more than {} are in flight there", count(calls.total)))
+            }
+            Some(calls) if self.parts.heap / calls.total.max(1) >= MIN_BYTES_PER_CALL && calls.called > 0 => None,
+            Some(calls) => {
+                Some(format!("{} goroutines are there, and hold little each, or wait for work", count(calls.total)))
+            }
+            None => Some("hardly a call is in flight there".to_owned()),
+        };
+        let few = variable.or(few);
+        Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
+    }
+
+    /// Goroutines elsewhere that came with the growth and wait, where the references name no holder: how many
+    /// objects each has is told by samples, so that no number of them rules it out (seen: 2.9 and 3.2 for
+    /// each in two runs of one program; `lab/deaths`, waitgroup).
+    fn rival_waiting(&self, facts: &Facts, window: &Window) -> Option<Rival> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let pile = waiting_pile(facts, window)?;
+        let waiting = pile.waiting.as_ref().map(|w| w.count).filter(|n| *n >= MANY)?;
+        let came = pile.came() == Some(true);
+        let enough = culprit.growth.objects as f64 >= waiting as f64 * MIN_OBJECTS;
+        let holder = self.reach.as_ref().and_then(|r| r.holder.as_ref()).map(HeldBy::text);
+        let holder = holder.or_else(|| self.shared().map(SharedObject::text));
+        (came && enough && culprit.growth.bytes / waiting >= MIN_HELD).then(|| {
+            let tell = format!("{} wait in {}: who holds the objects", count(waiting), pile.of.function);
+            Rival::tested("goroutines that wait, and hold it", holder, tell)
+        })
+    }
+
+    /// A program that loads what it needs keeps all of it, and would stop.
+    fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
+        let enough = rest_of_a_start(window);
+        let told = match rested(facts, window) {
+            Some(rest) if rest >= enough => Some(format!("it had been at rest for {} before", seconds(rest))),
+            Some(_) => None,
+            None => Some("it had run for longer than what is kept of its past".to_owned()),
+        };
+        let told = told.or_else(|| self.by_another(facts));
+        Rival::tested(ITS_START, told, "how large it is once it has started: with a larger limit, or where it lives")
+    }
+
+    /// The culprit's allocations are those of other goroutines than the first, which starts the program.
+    fn by_another(&self, facts: &Facts) -> Option<String> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let outermost = facts.profile.sites.get(culprit.site)?.stack.iter().rev().filter_map(|i| frame(facts, *i));
+        let first = outermost.map(|f| f.function.as_str()).find(|f| !f.starts_with("runtime."))?;
+        let starts = first == "main.main" || first.ends_with(".init") || first.contains(".init.");
+        (!starts).then(|| {
+            format!("it is allocated by goroutines that begin in {first}, and not by the one that starts the program")
+        })
+    }
+
+    fn all_that_is_left(&self, garbage: Rival, window: &Window) -> Vec<Rival> {
+        let mut out = Vec::new();
+        if self.is_alive() == Some(false) {
+            out.push(Rival::open(
+                "garbage that comes faster than it is collected",
+                "the collector's share of the processors",
+            ));
+        } else {
+            out.push(garbage);
+            out.push(Rival::open(
+                "objects that stay reachable (a leak)",
+                "who holds them: the heap's references; or a second collection in the growth",
+            ));
+        }
+        if window.seconds() <= MAX_CALL_SECONDS && self.calls.as_ref().is_some_and(|c| c.total >= MIN_CALLS) {
+            out.push(Rival::open(
+                "calls in flight",
+                "how many are at work and how many wait is mixed, or not enough came with the growth",
+            ));
+        }
+        out
+    }
+}
+
+/// Others that share the limit and are large beside what came: what they have gained meanwhile nobody knows
+/// (seen: a service that had just loaded, beside a process that then filled the group; `lab/deaths`,
+/// neighbour).
+fn rival_neighbours(facts: &Facts, window: &Window) -> Option<Rival> {
+    let others = facts.neighbours.as_ref().filter(|n| n.rss_bytes as f64 >= window.growth() as f64 * NEIGHBOURS)?;
+    let tell = format!("they hold {} under the same limit: how much of it came meanwhile", bytes(others.rss_bytes));
+    Some(Rival::open("others in its group, which grew as well", tell))
+}
