@@ -343,7 +343,7 @@ fn do_now(facts: &Facts, calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Gc, Goroutines, GraphFacts, GraphLeader, GraphNode, GraphPath, Sample};
+    use crate::facts::{Gc, Goroutines, GraphFacts, GraphLeader, GraphNode, GraphPath, Heap, LargeObjects, Sample};
 
     /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to
     /// as well who fill the queues.
@@ -424,5 +424,36 @@ mod tests {
         // Who has work, or waits for some, leads to what all share as well.
         facts.graph = Some(graph("main.fill"));
         assert_ne!(diagnose(&facts).verdict().unwrap().code, "waiting-calls");
+    }
+
+    /// That there are as many objects as goroutines wait proves nothing: a map that has one for each caller
+    /// has as many (`lab/deaths`, map-grows).
+    #[test]
+    fn numbers_that_are_alike_do_not_tell_who_holds_it() {
+        let frames = ["internal/poll.(*pollDesc).waitRead", "main.ask", "main.handle"];
+        let frame = |f: &&str| Frame { function: (*f).into(), file: "svc/main.go".into(), line: 4 };
+        let waiting = Group {
+            count: 600,
+            state: "waiting".into(),
+            wait_reason: "IO wait".into(),
+            stack: vec![0, 1, 2],
+            ..Group::default()
+        };
+        let large = LargeObjects { size: 800_000, count: 600, ..LargeObjects::default() };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 480_000_000, stacks: 5_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 620, running: 1, groups: vec![waiting], ..Goroutines::default() },
+            frames: frames.iter().map(frame).collect(),
+            heap: Some(Heap { large: vec![large], ..Heap::default() }),
+            ..Facts::default()
+        };
+        let sample =
+            |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, goroutines: 20 + i * 6, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.verdict().unwrap();
+        assert_eq!((found.code, found.confidence() <= crate::UNTESTED), ("waiting-calls", true), "{found:?}");
+        let rival = found.rivals.iter().find(|r| r.cause.starts_with("memory that others hold")).unwrap();
+        assert!(rival.because.contains("the heap has 600 objects of 800 kB, and 600 wait"), "{}", rival.because);
     }
 }
