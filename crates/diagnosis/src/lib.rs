@@ -21,6 +21,7 @@ mod at_limit;
 mod calls;
 mod cause;
 mod collector;
+mod command;
 mod diagnose;
 mod diff;
 pub mod facts;

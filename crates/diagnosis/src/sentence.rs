@@ -1,5 +1,6 @@
 //! Parts of sentences that several rules share.
 
+use crate::command::is_command;
 use crate::facts::{Facts, Frame, Reason, Sample};
 use crate::finding::Level;
 use crate::thresholds::heap_growth::{LONG_REST_SECONDS, MAX_PAUSE, NEAR_LIMIT};
@@ -96,13 +97,18 @@ fn flat_ms(samples: &[Sample], w: &Window) -> u64 {
 
 /// What to do first: look for what changed. Memory would be back where it was only if it had been at rest
 /// there: a program that still loads has no such place (seen: "memory would stay at 43.9 MB" of one that died
-/// in its start).
+/// in its start). Of a command it is the input that changes.
 pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
     let what = "a release, a configuration, data published by an admin platform";
     match rested(facts, w) {
         Some(rest) if rest >= RESTED_SECONDS => {
             let text = format!("Look for what changed just before the growth: {what}; if there is one, revert it");
             (text, format!("before the growth it had {}", bytes(w.start_bytes)))
+        }
+        Some(_) if is_command(facts) => {
+            let text = "Look at what this run was given: a larger input than others, or other arguments; else for what is new in the program: a release, a configuration";
+            let why = "it seems to be a command: nothing listens, and main.main is at work";
+            (text.to_owned(), why.to_owned())
         }
         Some(_) => (format!("Look for what is new in this start: {what}"), "it was never seen at rest".to_owned()),
         None => (format!("Look for what changed before it grew: {what}"), "its beginning is out of sight".to_owned()),
