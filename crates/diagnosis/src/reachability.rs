@@ -7,7 +7,7 @@ use crate::facts::{GraphCensus, GraphFacts, GraphPath, GraphRoot};
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
 use crate::graph_holder::GraphHolder;
-use crate::shared_object::{SharedCrowd, SharedObject};
+use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE};
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
@@ -162,6 +162,12 @@ impl<'a> Reachability<'a> {
     /// The holder, if it is goroutines in one function.
     pub(crate) fn goroutines(&self) -> Option<&HeldBy<'a>> {
         self.holder.as_ref().filter(|held| held.root().kind == "goroutine" && held.root().goroutines > 0)
+    }
+
+    /// The type of the one object by which those goroutines keep it, all of them together: none has a part of
+    /// its own.
+    pub(crate) fn one_of_all(&self) -> Option<&'a str> {
+        one_of_all(self.graph, self.goroutines()?.root()).map(|one| one.name.as_str())
     }
 }
 

@@ -1,7 +1,7 @@
 //! One object that several lead to, and that keeps most of what grew: by the tree of who keeps whom. What it
 //! has many of is no copy that each call in flight has of its own. Pure.
 
-use crate::facts::{GraphFacts, GraphLeader, GraphNode};
+use crate::facts::{GraphFacts, GraphLeader, GraphNode, GraphRoot};
 use crate::thresholds::heap_growth::ONE_EACH;
 use crate::units::{bytes, count, plural};
 
@@ -102,6 +102,16 @@ impl<'a> SharedCrowd<'a> {
             who.join(" and ")
         )
     }
+}
+
+/// The one object that goroutines in one function all lead to, and that keeps nearly all of what they keep
+/// together: no part of it is any one's own (seen in `lab/deaths`, map-grows, when the server's own stack was
+/// gone: 2,596 connections "hold" the one map that their handler fills).
+pub(crate) fn one_of_all<'a>(graph: &'a GraphFacts, root: &GraphRoot) -> Option<&'a GraphNode> {
+    let of_root = |n: &&GraphNode| n.kind == "goroutine" && n.name == root.name;
+    let node = graph.tree.iter().find(of_root).filter(|_| root.goroutines > 1)?;
+    let one = heaviest_below(graph, node).filter(|n| n.count == 1)?;
+    (one.retained_bytes.saturating_mul(ONE_IN) >= root.retained_bytes.saturating_mul(ONE_IN - 1)).then_some(one)
 }
 
 fn within<'a>(graph: &'a GraphFacts, from: &'a GraphNode) -> Option<&'a GraphNode> {
@@ -210,5 +220,28 @@ mod tests {
         g.tree.truncate(2);
         assert_eq!(SharedObject::largest(&g), None);
         assert_eq!(SharedObject::largest(&GraphFacts::default()), None);
+    }
+
+    /// `lab/deaths`, map-grows: connections whose server's own stack is gone all lead to one map.
+    #[test]
+    fn what_all_of_a_group_lead_to_is_no_ones_own() {
+        let root = |goroutines| GraphRoot {
+            kind: "goroutine".into(),
+            name: "net/http.(*conn).serve".into(),
+            goroutines,
+            retained_bytes: 600,
+            ..GraphRoot::default()
+        };
+        let group = GraphNode { kind: "goroutine".into(), ..node(Some(0), "net/http.(*conn).serve", 1, 600) };
+        let of = |child: GraphNode, goroutines| {
+            let tree = vec![node(None, "live heap", 1, 620), group.clone(), child];
+            let graph = GraphFacts { tree, ..GraphFacts::default() };
+            one_of_all(&graph, &root(goroutines)).map(|one| one.name.clone())
+        };
+        let map = node(Some(1), "map[string]*main.Histogram", 1, 590);
+        assert_eq!(of(map.clone(), 2596).as_deref(), Some("map[string]*main.Histogram"));
+        assert_eq!(of(map, 1), None, "one alone has it for itself");
+        assert_eq!(of(node(Some(1), "[]uint8", 2596, 590), 2596), None, "one each");
+        assert_eq!(of(node(Some(1), "main.cache", 1, 100), 2596), None, "most is elsewhere");
     }
 }

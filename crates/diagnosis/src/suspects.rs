@@ -98,6 +98,23 @@ pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Sus
     all
 }
 
+/// Those at work that are in a function, further out on their stacks: it is what holds the growth, and whoever
+/// it has called uses it (`lab/deaths`, huge-frame: a frame that `next` has made, killed while `Read` filled
+/// it). `None` where nobody is, and of `main.main`, in which all is.
+pub(crate) fn at_work_within<'a>(facts: &'a Facts, function: &str) -> Option<Suspect<'a>> {
+    let mut found: Option<Suspect<'a>> = None;
+    for group in facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Working) {
+        let mut stack = group.stack.iter().filter_map(|i| frame(facts, *i));
+        let Some(at) = stack.find(|f| f.function == function).filter(|f| f.function != "main.main") else { continue };
+        let at_least = facts.goroutines.unread > 0;
+        let one = Suspect { at, count: 0, why: Why::AtWork, approximate: false, at_least, weight: AT_WORK };
+        let known = found.get_or_insert(one);
+        known.count = known.count.saturating_add(group.count);
+        known.approximate |= group.approximate;
+    }
+    found
+}
+
 /// Those that are at work share what is believed of them by their numbers; those that wait are believed where
 /// they came with the growth.
 fn weigh(all: &mut [Suspect<'_>], new: Option<u64>) {
@@ -254,5 +271,18 @@ mod tests {
         assert_eq!(program_frame(&f, &f.goroutines.groups[0]).map(|f| f.function.as_str()), Some("main.main"));
         let pile = waiting_pile(&f, &Window::default()).unwrap();
         assert_eq!((pile.of.function.as_str(), pile.waiting.map(|w| w.count)), ("main.main", Some(4001)));
+    }
+
+    /// `lab/deaths`, huge-frame: what `next` has made is filled by whom it calls.
+    #[test]
+    fn who_holds_it_further_out_is_at_work_as_well() {
+        let f = facts(&[
+            (&["main.(*wire).Read", "io.ReadFull", "main.(*framer).next", "main.main"], 1, "running", ""),
+            (&["runtime.gopark", "main.(*framer).next"], 3, "waiting", "IO wait"),
+        ]);
+        let within = |function: &str| at_work_within(&f, function).map(|s| s.text());
+        let said = "main.(*framer).next (svc/main.go:4): 1 goroutine at work there at that moment";
+        assert_eq!(within("main.(*framer).next").as_deref(), Some(said));
+        assert_eq!((within("main.main"), within("main.other")), (None, None));
     }
 }

@@ -81,7 +81,7 @@ impl<'a> HeapCause<'a> {
         if waits && calls.waiting.is_some() {
             return Some(Mechanism::WaitingCalls);
         }
-        if window.seconds() > MAX_CALL_SECONDS {
+        if window.seconds() > MAX_CALL_SECONDS || reach.one_of_all().is_some() {
             return Some(Mechanism::StaysAlive);
         }
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))

@@ -16,7 +16,7 @@ use crate::reachability::Reachability;
 use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::began_unseen;
-use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
+use crate::suspects::{Suspect, at_work_within, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{MAJORITY, MIN_SHARE};
 use crate::thresholds::waiting_calls::MOST_CALLS;
 use crate::window::Window;
@@ -114,6 +114,13 @@ impl<'a> HeapCause<'a> {
         // were full).
         if let (Origin::Suspects(all), Some(by)) = (&mut it.origin, it.reach.and_then(|r| r.way_from())) {
             all.sort_by_key(|s| s.at.function != by.0);
+        }
+        let holder = it.reach.as_ref().and_then(|r| r.goroutines()).map(|held| held.root().name.as_str());
+        if let (Origin::Suspects(all), Some(holder)) = (&mut it.origin, holder)
+            && !all.iter().any(|s| s.at.function == holder)
+            && let Some(within) = at_work_within(facts, holder)
+        {
+            all.insert(0, within);
         }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {

@@ -92,6 +92,10 @@ impl<'a> HeapCause<'a> {
             let tell = "whether it lets go of it when they have their answer";
             return vec![Rival::open("what keeps it for them, whether they wait or not", tell)];
         }
+        if let Some(one) = self.reach.as_ref().and_then(Reachability::one_of_all) {
+            let tell = format!("they all lead to one {one}, and none of them has a part of its own: who fills it");
+            return vec![Rival::open("what keeps it for them, whether they wait or not", tell)];
+        }
         if let Some(held) = self.reach.as_ref().and_then(Reachability::goroutines) {
             return vec![Rival::ruled_out("memory that others hold, while these wait", held.text())];
         }

@@ -19,7 +19,7 @@ use crate::on_stacks::{FrameWord, StackMap};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
-/// Pointers of which the frame is kept, 96 MB of them: half a million goroutines with sixteen each.
+/// Pointers of which the frames are kept, 128 MB of them: half a million goroutines with sixteen each.
 const MAX_FRAMES: usize = 8 << 20;
 
 /// Words of frames that are kept for what code says of them, 24 MB of them.
@@ -31,8 +31,8 @@ const MAX_STACK_MAPS: usize = 1 << 20;
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]
 pub(super) struct Frames {
-    /// By goroutine and object: a number.
-    held: Vec<(RootId, ObjectId, u32)>,
+    /// By goroutine and object: the numbers of the innermost frame that has it, and of the outermost.
+    held: Vec<(RootId, ObjectId, [u32; 2])>,
     /// Program counters.
     pcs: Vec<Addr>,
     numbers: FxHashMap<Addr, u32>,
@@ -47,20 +47,29 @@ impl Frames {
             self.pcs.push(pc);
             (self.pcs.len() - 1) as u32
         });
-        self.held.push((root, object, number));
+        self.held.push((root, object, [number, number]));
     }
 
-    /// All are added; of several frames that hold an object the innermost is kept.
+    /// All are added, of each goroutine its innermost frames first; of several frames that hold an object the
+    /// innermost and the outermost are kept.
     fn tidy(&mut self) {
         self.held.sort_by_key(|(root, object, _)| (*root, *object));
-        self.held.dedup_by_key(|(root, object, _)| (*root, *object));
+        self.held.dedup_by(|(root, object, later), (r, o, kept)| {
+            let same = (root, object) == (r, o);
+            if same {
+                kept[1] = later[1];
+            }
+            same
+        });
         self.held.shrink_to_fit();
         self.numbers = FxHashMap::default();
     }
 
-    pub(super) fn of(&self, root: RootId, object: ObjectId) -> Option<Addr> {
+    /// The innermost frame that has it, and the outermost.
+    pub(super) fn of(&self, root: RootId, object: ObjectId) -> Option<[Addr; 2]> {
         let at = self.held.binary_search_by_key(&(root, object), |(root, object, _)| (*root, *object)).ok()?;
-        self.pcs.get(self.held.get(at)?.2 as usize).copied()
+        let [innermost, outermost] = self.held.get(at)?.2.map(|number| self.pcs.get(number as usize).copied());
+        Some([innermost?, outermost?])
     }
 }
 

@@ -1,7 +1,9 @@
 //! The one name of goroutines: the function whose frame has what they keep. A goroutine stands in its
 //! innermost call, and what it keeps a caller of that may have built; who reads "158 goroutines in
 //! callDownstream" beside "158 copies held in ugcTab" looks for two things where there is one (seen:
-//! lab/programs/incident).
+//! lab/programs/incident). Of several frames that have it the outermost is the one that lets go of it: who
+//! is called with it uses it, and is another one at each look (seen from outside: goja, an interpreter, of
+//! which three captures named three functions that one script was in).
 
 use lastgasp_goruntime::Symbolizer;
 use lastgasp_heapgraph::{Dominators, Graph, GroupId, Holder, ObjectId, RootId};
@@ -27,7 +29,7 @@ impl Holders {
         for root in (self.goroutines_from..graph.roots().len() as u32).map(RootId) {
             let Some(group) = graph.roots().group_of(root) else { continue };
             for object in graph.roots().held_by(root) {
-                let Some(pc) = self.frame(root, object) else { continue };
+                let Some(frames) = self.frames(root, object) else { continue };
                 // Who holds a leaf beside it would be a look at every pointer: its own bytes are all it has.
                 let is_own = graph.is_folded(object)
                     || match dominators.dominator(graph, Holder::Object(object)) {
@@ -39,10 +41,18 @@ impl Holders {
                 if !is_own || bytes == 0 {
                     continue;
                 }
-                let function = functions
-                    .entry(pc)
-                    .or_insert_with(|| names.innermost(pc).map_or_else(String::new, |frame| frame.function));
-                *kept.entry((group, function.clone())).or_default() += bytes;
+                let mut function = |pc: Addr| -> String {
+                    // Of calls that are inlined there the innermost of the program's.
+                    let name = || {
+                        let frames = names.frames(pc);
+                        let own = frames.iter().find(|frame| !is_standard(&frame.function, module));
+                        own.or(frames.first()).map_or_else(String::new, |frame| frame.function.clone())
+                    };
+                    functions.entry(pc).or_insert_with(name).clone()
+                };
+                let [innermost, outermost] = frames.map(&mut function);
+                let holds = if is_standard(&outermost, module) { innermost } else { outermost };
+                *kept.entry((group, holds)).or_default() += bytes;
             }
         }
         // Of each group the first is that of most; of as many the first in the alphabet: the answer is one.

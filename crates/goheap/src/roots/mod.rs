@@ -241,8 +241,13 @@ impl Holders {
         self.goids.get(root.0.checked_sub(self.goroutines_from)? as usize).copied()
     }
 
-    /// The frame of a goroutine that holds an object: an address within its call.
-    pub(crate) fn frame(&self, root: RootId, object: ObjectId) -> Option<lastgasp_inferior::Addr> {
+    /// The innermost frame of a goroutine that holds an object: an address within its call.
+    pub(crate) fn frame(&self, root: RootId, object: ObjectId) -> Option<Addr> {
+        self.frames.of(root, object).map(|[innermost, _]| innermost)
+    }
+
+    /// The same of all frames that hold it, the innermost and the outermost.
+    fn frames(&self, root: RootId, object: ObjectId) -> Option<[Addr; 2]> {
         self.frames.of(root, object)
     }
 

@@ -209,13 +209,15 @@ impl<'a, 'b> StackReader<'a, 'b> {
             (Status::Running, None) => Err(Unsure::NoRegisters),
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
+        // Where calls begin is known of many of which nobody knows where they stand.
+        let calls = matches!(trace, Err(Unsure::NoRegisters)).then(|| unwinder.reconstruct(&raw)).flatten();
         let before: u64 = self.tally.unsure.values().sum();
         let closures = deferred.as_ref().map(|_| Vec::new());
         let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, at: None, call: 0, closures };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
-            Err(why) => goroutine.whole_stack(thread.as_ref(), why),
+            Err(why) => goroutine.whole_stack(thread.as_ref(), why, calls.as_ref()),
         }
         goroutine.own_fields();
         goroutine.stack_objects();
@@ -333,11 +335,23 @@ impl Goroutine<'_, '_, '_, '_> {
         held.into_iter().for_each(|to| self.pointer(StackPlace::Goroutine, to, true));
     }
 
-    fn whole_stack(&mut self, thread: Option<&ThreadState>, why: Unsure) {
+    /// Every word of it, and of which call it is as far as calls were found again. What stands below them is of
+    /// calls that have returned, or of one that has just begun.
+    fn whole_stack(&mut self, thread: Option<&ThreadState>, why: Unsure, calls: Option<&Trace>) {
         self.note(why);
         let stack = self.raw.stack;
-        let start = thread.map(|t| t.sp).filter(|sp| stack.contains(*sp)).unwrap_or(stack.start);
-        self.words(StackPlace::Goroutine, AddrRange { start, end: stack.end });
+        let mut start = thread.map(|t| t.sp).filter(|sp| stack.contains(*sp)).unwrap_or(stack.start);
+        let mut place = StackPlace::Goroutine;
+        let calls = calls.into_iter().flat_map(|trace| trace.steps.iter().zip(&trace.sps));
+        for (step, sp) in calls.filter(|(step, sp)| !step.system && stack.contains(**sp)) {
+            // The first begins where it was found; a stack pointer that goes back is none.
+            if *sp > start {
+                self.words(place, AddrRange { start, end: *sp });
+                start = *sp;
+            }
+            place = StackPlace::Frame(if step.exact { step.pc } else { Addr(step.pc.0.saturating_sub(1)) });
+        }
+        self.words(place, AddrRange { start, end: stack.end });
     }
 
     fn frames(&mut self, trace: &Trace, running: bool) {
