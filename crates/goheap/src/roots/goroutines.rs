@@ -31,8 +31,9 @@ const MAX_STACK_MAPS: usize = 1 << 20;
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]
 pub(super) struct Frames {
-    /// By goroutine and object: the numbers of the innermost frame that has it, and of the outermost.
-    held: Vec<(RootId, ObjectId, [u32; 2])>,
+    /// By goroutine and object: the numbers of the innermost frame that has it, of the last but one, and of the
+    /// outermost.
+    held: Vec<(RootId, ObjectId, [u32; 3])>,
     /// Program counters.
     pcs: Vec<Addr>,
     numbers: FxHashMap<Addr, u32>,
@@ -47,17 +48,17 @@ impl Frames {
             self.pcs.push(pc);
             (self.pcs.len() - 1) as u32
         });
-        self.held.push((root, object, [number, number]));
+        self.held.push((root, object, [number; 3]));
     }
 
     /// All are added, of each goroutine its innermost frames first; of several frames that hold an object the
-    /// innermost and the outermost are kept.
+    /// innermost and the two outermost are kept.
     fn tidy(&mut self) {
         self.held.sort_by_key(|(root, object, _)| (*root, *object));
         self.held.dedup_by(|(root, object, later), (r, o, kept)| {
             let same = (root, object) == (r, o);
-            if same {
-                kept[1] = later[1];
+            if same && kept[2] != later[2] {
+                (kept[1], kept[2]) = (kept[2], later[2]);
             }
             same
         });
@@ -65,11 +66,12 @@ impl Frames {
         self.numbers = FxHashMap::default();
     }
 
-    /// The innermost frame that has it, and the outermost.
-    pub(super) fn of(&self, root: RootId, object: ObjectId) -> Option<[Addr; 2]> {
+    /// The innermost frame that has it, the last but one, and the outermost; they may be the same.
+    pub(super) fn of(&self, root: RootId, object: ObjectId) -> Option<[Addr; 3]> {
         let at = self.held.binary_search_by_key(&(root, object), |(root, object, _)| (*root, *object)).ok()?;
-        let [innermost, outermost] = self.held.get(at)?.2.map(|number| self.pcs.get(number as usize).copied());
-        Some([innermost?, outermost?])
+        let pc = |number: u32| self.pcs.get(number as usize).copied();
+        let [innermost, last_but_one, outermost] = self.held.get(at)?.2;
+        Some([pc(innermost)?, pc(last_but_one)?, pc(outermost)?])
     }
 }
 

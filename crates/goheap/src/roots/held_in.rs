@@ -13,6 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Holders, RootKind};
 use crate::functions::is_standard;
 
+/// All of a command is in it, and that says nothing: then where the goroutine stands says more.
+const EVERYTHING: &str = "main.main";
+
 impl Holders {
     /// Names each group of goroutines by the function of the program in whose frames most of what it keeps
     /// stands, where there is one of which that is true.
@@ -50,8 +53,9 @@ impl Holders {
                     };
                     functions.entry(pc).or_insert_with(name).clone()
                 };
-                let [innermost, outermost] = frames.map(&mut function);
-                let holds = if is_standard(&outermost, module) { innermost } else { outermost };
+                let [innermost, last_but_one, outermost] = frames.map(&mut function);
+                let says = |f: &String| !is_standard(f, module) && f != EVERYTHING;
+                let holds = [outermost, last_but_one].into_iter().find(says).unwrap_or(innermost);
                 *kept.entry((group, holds)).or_default() += bytes;
             }
         }
@@ -65,6 +69,7 @@ impl Holders {
                 && name.kind == RootKind::Goroutine
                 && bytes.saturating_mul(2) > all
                 && !is_standard(&function, module)
+                && function != EVERYTHING
             {
                 name.name = function;
             }

@@ -243,11 +243,11 @@ impl Holders {
 
     /// The innermost frame of a goroutine that holds an object: an address within its call.
     pub(crate) fn frame(&self, root: RootId, object: ObjectId) -> Option<Addr> {
-        self.frames.of(root, object).map(|[innermost, _]| innermost)
+        self.frames.of(root, object).map(|[innermost, ..]| innermost)
     }
 
-    /// The same of all frames that hold it, the innermost and the outermost.
-    fn frames(&self, root: RootId, object: ObjectId) -> Option<[Addr; 2]> {
+    /// The same of the innermost that holds it, the last but one, and the outermost.
+    fn frames(&self, root: RootId, object: ObjectId) -> Option<[Addr; 3]> {
         self.frames.of(root, object)
     }
 
