@@ -150,7 +150,7 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         .captures
         .iter()
         .filter_map(|c| c.finding("one-root-holds-most"))
-        .any(|f| !f.sentence.contains("goroutines in"));
+        .any(|f| f.holders() == 0);
     if held > 0.0 && by_variable {
         cause.term("held", FITS * held_sure * held, said(scene, &["one-root-holds-most"]));
     }
@@ -219,7 +219,7 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     }
     let of = |c: &&&CaptureSummary| leaks_goroutines(c) || c.finding("goroutine-growth").is_some();
     let mut held = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most"));
-    let held = held.find(|f| f.sentence.contains("goroutines in"));
+    let held = held.find(|f| f.holders() > 0);
     let subject = scene.captures.iter().find(of).and_then(|c| {
         let goroutine_codes = |f: &&crate::evidence::FindingSummary| {
             !f.code.contains("heap")
@@ -375,7 +375,7 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         Relation::Steady if super::outside::tried_again(scene).is_some() => {
             cause.term("traffic", -FITS, "what had failed was tried again: it was asked more often");
         }
-        Relation::Steady | Relation::Unknown if super::capacity::left(scene).is_some() => {
+        Relation::Steady | Relation::Unknown if scene.left.is_some() => {
             cause.term("traffic", -FITS, "each that was left was asked more often, if as many ask");
         }
         Relation::Steady => cause.term("traffic", 0.5, "it was not asked more often"),

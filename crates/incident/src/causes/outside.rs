@@ -60,7 +60,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let all = scene.series("attempts");
     let mut is_storm = false;
     let rose_first = |o: &&Onset| o.relation.may_be_first();
-    let left = capacity::left(scene).filter(|_| !first.is_some_and(|o| rose_first(&o)));
+    let left = scene.left.filter(|_| !first.is_some_and(|o| rose_first(&o)));
     let others_slow = scene.order.iter().find(|o| fails_first(scene, o));
     match (first, all) {
         (Some(o), _) if of_series(o).is_some() => {
@@ -393,13 +393,9 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
         && !rose("retries")
 }
 
-/// More attempts or retries while nobody asked for more at first.
+/// The series that tells of a storm of retries, where nobody asked for more at first.
 pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
-    if scene.relation("first attempts").may_be_first() {
-        return None;
-    }
-    let rose = |o: &&Onset| o.relation.may_be_first();
-    ["retries", "attempts"].into_iter().filter_map(|name| scene.series(name)).find(rose)
+    storm(scene).filter(|_| !scene.relation("first attempts").may_be_first())
 }
 
 fn number(n: f64) -> String {
