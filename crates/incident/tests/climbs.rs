@@ -127,7 +127,7 @@ fn a_climb_that_came_to_rest_is_forgotten() {
     let mut w = world(4, climb());
     let later: Vec<_> = w.evidence.generations.clone();
     w.evidence.generations.extend(later.into_iter().map(|mut g| {
-        (g.climb, g.last_seen_unix_ms) = (None, T0 + 60_000);
+        (g.climb, g.last_seen_unix_ms) = (None, g.last_seen_unix_ms.max(T0) + 60_000);
         g
     }));
     assert!(incidents(w.evidence, Some("svc")).is_empty());
