@@ -72,9 +72,7 @@ fn with_climbs(lives: &[Life<'_>], mut out: Vec<Group>) -> Vec<Group> {
     if climbs.len() < 2 && !is_half(first.1) {
         return out;
     }
-    let near = |g: &&mut Group| {
-        first.0 <= g.to.saturating_add(QUIET_MS) && last.0 >= g.from.saturating_sub(QUIET_MS)
-    };
+    let near = |g: &&mut Group| first.0 <= g.to.saturating_add(QUIET_MS) && last.0 >= g.from.saturating_sub(QUIET_MS);
     if let Some(g) = out.iter_mut().rev().find(near) {
         if g.killed.is_empty() {
             g.nearly.extend(climbs.iter().map(|c| c.1));

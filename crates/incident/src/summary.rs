@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, Sample};
+use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, GraphRoot, Sample};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Subject, Tier, Told, Window};
 
@@ -96,6 +96,7 @@ fn at(frame: &Frame) -> String {
 
 fn finding(facts: &Facts, f: &Finding) -> FindingSummary {
     let site = f.site.and_then(|i| facts.profile.sites.get(i)).and_then(|s| s.stack.first());
+    let holder = holder(facts, f);
     let rivals = |told: Told| f.rivals.iter().filter(|r| r.told == told).map(|r| r.cause.to_owned()).collect();
     FindingSummary {
         code: f.code.to_owned(),
@@ -109,15 +110,16 @@ fn finding(facts: &Facts, f: &Finding) -> FindingSummary {
         ruled_out: rivals(Told::Apart),
         open_rivals: rivals(Told::NotApart),
         cure: f.cure.clone(),
-        goroutines: holders(facts, f),
+        goroutines: holder.map(|r| r.goroutines),
+        grows_in: holder.iter().flat_map(|r| r.grows_in()).take(MAX_FEW).map(|p| p.function.clone()).collect(),
     }
 }
 
-/// How many goroutines the root is that a finding says holds most; 0 of a variable, `None` of other findings.
-fn holders(facts: &Facts, f: &Finding) -> Option<u64> {
+/// The root that a finding says holds most; `None` of other findings.
+fn holder<'f>(facts: &'f Facts, f: &Finding) -> Option<&'f GraphRoot> {
     let Subject::Holder { name } = &f.subject else { return None };
     let roots = facts.graph.iter().flat_map(|g| &g.roots);
-    roots.filter(|r| r.name == *name).map(|r| r.goroutines).max()
+    roots.filter(|r| r.name == *name).max_by_key(|r| r.retained_bytes)
 }
 
 fn growth(facts: &Facts, diagnosis: &Diagnosis) -> GrowthSummary {
@@ -341,7 +343,7 @@ fn not_it(diagnosis: &Diagnosis) -> Vec<NotIt> {
 #[cfg(test)]
 mod tests {
     use lastgasp_diagnosis::diagnose;
-    use lastgasp_diagnosis::facts::{GraphFacts, GraphRoot};
+    use lastgasp_diagnosis::facts::GraphFacts;
 
     use super::*;
 

@@ -449,7 +449,11 @@ fn timeline(scene: &Scene<'_>) -> Vec<Moment> {
         }
     }
     if let Some(c) = Climbs::of(scene) {
-        add(c.seen, "series", format!("memory of {} is at {} and climbs", c.first, lastgasp_diagnosis::units::bytes(c.bytes.1)));
+        add(
+            c.seen,
+            "series",
+            format!("memory of {} is at {} and climbs", c.first, lastgasp_diagnosis::units::bytes(c.bytes.1)),
+        );
     }
     let kills: Vec<UnixMs> = scene.dead.iter().filter_map(|l| l.killed()).collect();
     // Every kill of a few; of many the first, the middle and the last.

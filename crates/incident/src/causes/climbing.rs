@@ -45,7 +45,11 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         Some(part) => {
             let mut cause = Cause::new(Kind::Leak, "the Go heap", BASE_OTHER);
             let weight = if part >= THE_HEAP { FITS * 1.5 } else { FITS };
-            let text = format!("the Go heap is {} of what grew, without resting (the middle of {})", percent(part), parts.len());
+            let text = format!(
+                "the Go heap is {} of what grew, without resting (the middle of {})",
+                percent(part),
+                parts.len()
+            );
             cause.term("climb", weight, text);
             if rose {
                 cause.term("goroutines", FINDS_OTHER, goroutines(longest));
@@ -81,9 +85,9 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
 fn asked(scene: &Scene<'_>, cause: &mut Cause) {
     let known = ["first attempts", "attempts"].into_iter().filter_map(|name| scene.series(name));
     let known: Vec<&Onset> = known.filter(|o| o.relation != Relation::Unknown || o.levels.is_some()).collect();
-    let more = known.iter().find(|o| {
-        o.relation.may_be_first() || (o.is_more() && o.levels.is_some_and(|(was, now)| now > was * MORE))
-    });
+    let more = known
+        .iter()
+        .find(|o| o.relation.may_be_first() || (o.is_more() && o.levels.is_some_and(|(was, now)| now > was * MORE)));
     match (more, known.first()) {
         (Some(o), _) => cause.term("traffic", FINDS_OTHER, o.text.clone()),
         (None, Some(o)) => cause.term("traffic", NOT_ASKED_MORE, o.text.clone()),

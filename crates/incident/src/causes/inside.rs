@@ -129,8 +129,13 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     // An offset in a stripped binary is nobody's name: the code that fills it is.
     let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
     let code = if caller.is_empty() { function.as_str() } else { caller };
-    let keeper = owner.filter(is_named);
-    let key = keeper.map_or_else(|| code.to_owned(), |f| f.subject.clone());
+    // Of a slice without a name the code that appends to it stores what it keeps.
+    let stores = owner.filter(|f| !is_named(f)).and_then(|f| match f.grows_in.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    });
+    let keeper = owner.filter(is_named).map(|f| f.subject.clone()).or_else(|| stores.clone());
+    let key = keeper.clone().unwrap_or_else(|| code.to_owned());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -146,11 +151,7 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     if grows > 0.0 {
         cause.term("only grows", FINDING / 2.0 * sure.max(0.5) * grows, said(scene, &["collection-only-grows"]));
     }
-    let by_variable = scene
-        .captures
-        .iter()
-        .filter_map(|c| c.finding("one-root-holds-most"))
-        .any(|f| f.holders() == 0);
+    let by_variable = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most")).any(|f| f.holders() == 0);
     if held > 0.0 && by_variable {
         cause.term("held", FITS * held_sure * held, said(scene, &["one-root-holds-most"]));
     }
@@ -203,6 +204,9 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         Some(f) => f.sentence.clone(),
         None => format!("what {function}{by} allocates is never let go"),
     };
+    if let Some(stores) = &stores {
+        cause.sentence = format!("{}; {stores} puts it there", cause.sentence.trim_end_matches('.'));
+    }
     if keeper.is_none() {
         cause.sentence = format!("{}; which code keeps it is not seen", cause.sentence.trim_end_matches('.'));
     }

@@ -153,14 +153,13 @@ fn traffic(scene: &Scene<'_>) -> Cause {
 /// it, the first of them.
 fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     let rose = |o: &&Onset| o.relation.may_be_first();
-    let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
     // Who gives up early tries again; whether that began before the first death a slow scrape does not tell,
     // and whose timeout was changed just before may wait between two tries (seen in lab/cluster: callers told
     // to give up after 800 ms, timeouts 3.3 s before memory, attempts 2.7 s after it).
     let more = scene
         .series("attempts")
         .is_some_and(|a| rose(&a) || a.with_deaths || (a.is_more() && (was_told(scene) || is_counted_late(scene, a))));
-    let known = all.filter(|o| (o.series != "timeouts" || more) && explains(scene, o));
+    let known = enough(scene, &["retries", "attempts", "timeouts"]).filter(|o| o.series != "timeouts" || more);
     known.min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
@@ -393,9 +392,18 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
         && !rose("retries")
 }
 
-/// The series that tells of a storm of retries, where nobody asked for more at first.
+/// What was tried again, as is counted, while nobody asked for more at first. Timeouts, which tell of a storm
+/// too, are not among it: who gave up has not tried again yet (seen in lab/cluster: GOGC=800, timeouts from 0
+/// to 7.8 a second, and the service behind was named for them).
 pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
-    storm(scene).filter(|_| !scene.relation("first attempts").may_be_first())
+    let first = scene.relation("first attempts").may_be_first();
+    enough(scene, &["retries", "attempts"]).find(|_| !first)
+}
+
+/// Those of some series that rose before memory or with it, and by enough to explain a death.
+fn enough<'s>(scene: &'s Scene<'_>, names: &'s [&str]) -> impl Iterator<Item = &'s Onset> {
+    let all = names.iter().filter_map(|name| scene.series(name));
+    all.filter(|o| o.relation.may_be_first() && explains(scene, o))
 }
 
 fn number(n: f64) -> String {

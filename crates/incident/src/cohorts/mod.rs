@@ -123,7 +123,8 @@ pub fn labels(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Vec<Label> {
     }
     let order = ["version", "data centre", "node", "image", "kernel", "Go version", "limit", "GOGC", "GOMEMLIMIT"];
     let rank = |name: &str| order.iter().position(|o| *o == name).unwrap_or(order.len());
-    let mut out: Vec<Label> = values.into_iter().map(|(name, of)| label(&name, &of, &at_risk, fate, (from, to))).collect();
+    let mut out: Vec<Label> =
+        values.into_iter().map(|(name, of)| label(&name, &of, &at_risk, fate, (from, to))).collect();
     out.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
     out
 }
@@ -171,13 +172,7 @@ fn begin_of(life: &Life<'_>) -> UnixMs {
     if life.of.started_unix_ms > 0 { life.of.started_unix_ms } else { life.of.first_seen_unix_ms }
 }
 
-fn label(
-    name: &str,
-    of: &[(usize, String)],
-    lives: &[&Life<'_>],
-    fate: Fate,
-    (from, to): (UnixMs, UnixMs),
-) -> Label {
+fn label(name: &str, of: &[(usize, String)], lives: &[&Life<'_>], fate: Fate, (from, to): (UnixMs, UnixMs)) -> Label {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, value) in of {
         groups.entry(value).or_default().push(*i);
@@ -302,8 +297,7 @@ fn words(
     all: usize,
 ) -> String {
     let (met, who) = fate.words();
-    let shown =
-        cohorts.iter().take(4).map(|c| format!("{}: {} of {} {met}", c.value, count(c.killed), count(c.lives)));
+    let shown = cohorts.iter().take(4).map(|c| format!("{}: {} of {} {met}", c.value, count(c.killed), count(c.lives)));
     let mut out = shown.collect::<Vec<_>>().join(", ");
     if all > 4 {
         out.push_str(&format!(", and {} more values", all - 4));

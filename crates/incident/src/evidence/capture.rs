@@ -207,6 +207,9 @@ pub struct FindingSummary {
     /// findings, and in captures of before this was kept: [`FindingSummary::holders`] knows it of these too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goroutines: Option<u64>,
+    /// Of a variable without a name that holds most of the heap: functions that put into it what it keeps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grows_in: Vec<String>,
 }
 
 impl FindingSummary {

@@ -188,7 +188,8 @@ mod tests {
         assert!(c.seconds() > 800_000.0, "{}", c.seconds());
         // What was quick begins again after weeks of rest.
         let mut all = MemoryLooks::default();
-        (0..100_000_i64).for_each(|i| all.add(MemoryLook { at: i * 5_000 + 1, usage: 60 * MB, ..MemoryLook::default() }));
+        (0..100_000_i64)
+            .for_each(|i| all.add(MemoryLook { at: i * 5_000 + 1, usage: 60 * MB, ..MemoryLook::default() }));
         let from = 100_000 * 5_000;
         (0..10_i64).for_each(|i| {
             all.add(MemoryLook { at: from + i * 5_000, usage: (60 + 20 * i as u64) * MB, ..MemoryLook::default() });

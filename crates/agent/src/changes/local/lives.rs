@@ -158,7 +158,8 @@ impl Lives {
             goroutines: status.goroutines,
         });
         let climb = limit.and_then(|limit| open.looks.climb(limit));
-        let risen = climb.is_some_and(|c| c.to_bytes >= open.climb_written.saturating_add(limit.unwrap_or(0) / OF_CLIMB));
+        let risen =
+            climb.is_some_and(|c| c.to_bytes >= open.climb_written.saturating_add(limit.unwrap_or(0) / OF_CLIMB));
         // That it has come to rest is told too: else it would be told of for ever.
         if risen || climb.is_some() != life.climb.is_some() {
             open.climb_written = climb.map_or(0, |c| c.to_bytes);
