@@ -9,7 +9,7 @@ use super::weights::{
 use super::{Cause, Kind, Scene, capacity, pace};
 use crate::changes::{time, weigh};
 use crate::cohorts::Says;
-use crate::evidence::{Change, ChangeKind, Ending};
+use crate::evidence::{CaptureSummary, Change, ChangeKind, Ending};
 use crate::life::Life;
 use crate::order::{Onset, Relation};
 use crate::series::shift::LEAST_PART;
@@ -174,6 +174,18 @@ fn explains(scene: &Scene<'_>, o: &Onset) -> bool {
     }
 }
 
+/// Whether more attempts are no retries, which are counted by themselves and came later or not at all, and no
+/// more than what callers ask for now beside what they had asked before: where that is answered sooner, both
+/// end at once for a while. (Seen in lab/cluster: a caller asked for something that is answered at once; what
+/// it had asked before was counted as it ended, six seconds later, and both together were told as a storm.)
+fn are_both_at_once(scene: &Scene<'_>, attempts: &Onset) -> bool {
+    /// Twice as many, and some noise.
+    const BOTH: f64 = 2.25;
+    let retries = scene.series("retries").filter(|o| matches!(o.relation, Relation::After | Relation::Steady));
+    let Some(retried) = retries.map(|o| o.levels.map_or(0.0, |(_, now)| now)) else { return false };
+    attempts.levels.is_some_and(|(was, now)| now - retried <= was * BOTH)
+}
+
 /// Whether it is of a caller's timeouts and retries: they reach the service that is called all the same.
 fn is_of_giving_up(c: &Change) -> bool {
     let key = c.key.to_lowercase();
@@ -230,9 +242,11 @@ fn told(o: &Onset) -> String {
 }
 
 fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
-    let waiting = scene.part(|c| c.how == "waiting-calls" || c.finding("waiting-calls").is_some());
+    // Goroutines that the program has started itself, and that no call waits for, are no calls.
+    let of_call = |c: &CaptureSummary| !super::seen::waits_for_nobody(c);
+    let waiting = scene.part(|c| (c.how == "waiting-calls" || c.finding("waiting-calls").is_some()) && of_call(c));
     // Calls may build something and wait with it: most of them wait then too.
-    let wait_too = scene.part(|c| c.calls.total > 0 && c.calls.waiting * 2 > c.calls.total);
+    let wait_too = scene.part(|c| c.calls.total > 0 && c.calls.waiting * 2 > c.calls.total && of_call(c));
     let waits_out = scene.part(|c| {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
@@ -303,8 +317,9 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
                 FITS * 1.4
             } else if wait_too > 0.5 {
                 FITS / 2.0
-            } else if fails && again.is_some() {
-                // Who fails at once makes nobody wait: what it brings is asked for again.
+            } else if (fails && again.is_some()) || of_nobody > 0.5 {
+                // Who fails at once makes nobody wait: what it brings is asked for again. And that those who
+                // wait are of no call is said below.
                 0.0
             } else {
                 FINDS_OTHER
@@ -403,7 +418,8 @@ pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
 /// Those of some series that rose before memory or with it, and by enough to explain a death.
 fn enough<'s>(scene: &'s Scene<'_>, names: &'s [&str]) -> impl Iterator<Item = &'s Onset> {
     let all = names.iter().filter_map(|name| scene.series(name));
-    all.filter(|o| o.relation.may_be_first() && explains(scene, o))
+    let known = all.filter(|o| o.series != "attempts" || !are_both_at_once(scene, o));
+    known.filter(|o| o.relation.may_be_first() && explains(scene, o))
 }
 
 fn number(n: f64) -> String {

@@ -142,6 +142,16 @@ impl<'a> Scene<'a> {
         self.kills == 0
     }
 
+    /// Instances that there were just before the first trouble; 1 at the least.
+    #[must_use]
+    pub(crate) fn instances_before(&self) -> u64 {
+        let before = self.between.0.saturating_sub(1);
+        let there = self.all.iter().filter(|l| l.is_alive_at(before));
+        let names: BTreeSet<(&str, i32)> =
+            there.map(|l| (l.of.instance.as_str(), if l.of.instance.is_empty() { l.of.pid } else { 0 })).collect();
+        (names.len() as u64).max(1)
+    }
+
     /// Whether a change counts: nobody else stands for it.
     pub(crate) fn stands(&self, index: usize) -> bool {
         self.stands_for.get(index) == Some(&index)
