@@ -62,8 +62,8 @@ impl<'h> MadeIn<'h> {
         (!places.is_empty()).then_some(Made { is_added_to: makes == Makes::Element, places })
     }
 
-    /// Where a package variable without a name is written: its first word, as by who appends to it. Empty where
-    /// that is not known, or may be anywhere.
+    /// Where a package variable without a name is written: its first word, as by who appends to it. Empty
+    /// where that is not known, or may be anywhere.
     #[must_use]
     pub fn written(&self, root: &RootName) -> Vec<Frame> {
         let at = (root.at != Addr(0)).then_some(root.at);

@@ -5,8 +5,8 @@
 mod world;
 
 use lastgasp_incident::evidence::{ChangeKind, Climb, Ending, MetricRole};
-use lastgasp_incident::{Incident, Kind, incidents};
-use world::{T0, World, scope_of};
+use lastgasp_incident::{Kind, incidents};
+use world::{T0, World, scope_of, told};
 
 const DAY: i64 = 86_400_000;
 const LIMIT: u64 = 860_000_000;
@@ -36,12 +36,6 @@ fn world(n: usize, climb: Climb) -> World {
         (g.climb, g.limit_bytes) = (Some(climb), Some(LIMIT));
     }
     w
-}
-
-fn told(w: World) -> Incident {
-    let mut all = incidents(w.evidence, Some("svc"));
-    assert_eq!(all.len(), 1, "{all:#?}");
-    all.remove(0)
 }
 
 fn steady(w: &mut World) {

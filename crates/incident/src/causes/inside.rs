@@ -258,8 +258,8 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     let in_flight = in_flight.filter(|_| waiting >= LEAKED as f64);
     let of_nobody = scene.part(waits_for_nobody) > 0.5;
     // Of one process its share of them, as balancers spread them; but where servers' calls wait, those that
-    // callers have given up may be at work still, and are not counted (seen in lab/cluster: a caller that gave
-    // up early, and 192 waited where 30 were in flight).
+    // callers have given up may be at work still, and are not counted (seen in lab/cluster: a caller that
+    // gave up early, and 192 waited where 30 were in flight).
     let share = if of_nobody { scene.instances_before() } else { 1 };
     let each = in_flight.map(|calls| (calls, calls / share as f64));
     let of_no_call = each.is_some_and(|(_, each)| waiting > each.max(1.0) * OF_NO_CALL);

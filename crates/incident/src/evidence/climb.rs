@@ -21,7 +21,8 @@ pub struct Climb {
     pub from_bytes: u64,
     /// The same at the newest look.
     pub to_bytes: u64,
-    /// Bytes of the Go heap, live at the last mark and allocated since, when it began; 0 if that was not read.
+    /// Bytes of the Go heap, live at the last mark and allocated since, when it began; 0 if that was not
+    /// read.
     pub heap_from_bytes: u64,
     /// The same at the newest look.
     pub heap_to_bytes: u64,

@@ -6,8 +6,8 @@
 
 use lastgasp_incident::evidence::{Climb, UnixMs};
 
-/// Looks of a climb at the least, and milliseconds from the first of them to the newest. Chosen: longer than a
-/// start, and than the calls of a burst last.
+/// Looks of a climb at the least, and milliseconds from the first of them to the newest. Chosen: longer than
+/// a start, and than the calls of a burst last.
 const LEAST_LOOKS: usize = 6;
 const LEAST_MS: i64 = 28_000;
 /// What must have been added: such a part of the limit, and such a part of what there was.
@@ -23,8 +23,8 @@ const LATE: i64 = 6;
 const OF_LATE: u64 = 24;
 /// A look that shows such a part of the growth shows that it has begun.
 const BEGUN: u64 = 16;
-/// So long it must have rested before, to be known to have been at rest, and have grown by no more than such a
-/// part of what came then.
+/// So long it must have rested before, to be known to have been at rest, and have grown by no more than such
+/// a part of what came then.
 const REST_MS: i64 = 8_000;
 const OF_REST: u64 = 8;
 /// Looks that are kept: of the newest all, of those before them ever fewer.
