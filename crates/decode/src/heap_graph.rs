@@ -328,6 +328,7 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 mostly: kept.first().map(|m| m.type_name.clone()).unwrap_or_default(),
                 mostly_bytes: kept.first().map_or(0, |m| m.bytes),
                 made: if is_large { made(&mut made_in, kept) } else { Vec::new() },
+                written: if is_large { made_in.written(name).iter().map(place).collect() } else { Vec::new() },
             });
         }
     }
@@ -354,9 +355,12 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     }
 }
 
+fn place(f: &Frame) -> GraphPlace {
+    GraphPlace { function: f.function.clone(), at: format!("{}:{}", short(&f.file), f.line) }
+}
+
 /// Where the program's code makes what a root keeps.
 fn made(made_in: &mut MadeIn<'_>, kept: &[Mostly]) -> Vec<GraphMade> {
-    let place = |f: &Frame| GraphPlace { function: f.function.clone(), at: format!("{}:{}", short(&f.file), f.line) };
     let one = |kept: &Mostly| {
         let made = made_in.of(kept)?;
         Some(GraphMade {

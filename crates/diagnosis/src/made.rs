@@ -23,12 +23,16 @@ pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
 
 /// `main.entry is made in main.(*cache).put (cache.go:41)`.
 pub(crate) fn text(made: &GraphMade) -> String {
+    let what = if made.is_added_to { "is added to" } else { "is made" };
+    format!("{} {what} in {}", made.type_name, places_text(&made.places))
+}
+
+/// `main.(*cache).put (cache.go:41) or main.load (load.go:7)`.
+pub(crate) fn places_text(places: &[GraphPlace]) -> String {
     let place = |p: &GraphPlace| {
         if p.at.is_empty() { p.function.clone() } else { format!("{} ({})", p.function, p.at) }
     };
-    let places: Vec<String> = made.places.iter().map(place).collect();
-    let what = if made.is_added_to { "is added to" } else { "is made" };
-    format!("{} {what} in {}", made.type_name, places.join(" or "))
+    places.iter().map(place).collect::<Vec<String>>().join(" or ")
 }
 
 #[cfg(test)]

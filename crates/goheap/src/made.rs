@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::functions::is_standard;
 use crate::heap::Heap;
+use crate::roots::RootName;
 use crate::types::ObjectType;
 use crate::ways::Mostly;
 
@@ -59,6 +60,14 @@ impl<'h> MadeIn<'h> {
             }
         };
         (!places.is_empty()).then_some(Made { is_added_to: makes == Makes::Element, places })
+    }
+
+    /// Where a package variable without a name is written: its first word, as by who appends to it. Empty
+    /// where that is not known, or may be anywhere.
+    #[must_use]
+    pub fn written(&self, root: &RootName) -> Vec<Frame> {
+        let at = (root.at != Addr(0)).then_some(root.at);
+        at.and_then(|at| self.places(at, Makes::Variable)).unwrap_or_default()
     }
 
     fn places(&self, of: Addr, makes: Makes) -> Option<Vec<Frame>> {

@@ -5,6 +5,7 @@ use crate::what_if::{Measure, WhatIf};
 
 /// Seconds from the decision until it helps. Chosen, for a service with a release pipeline: what is published
 /// is reverted in a minute, what is released in ten.
+const CAPTURE: u64 = 30;
 const REVERT_CONFIG: u64 = 60;
 const SWITCH: u64 = 120;
 const ROLL_BACK: u64 = 600;
@@ -53,6 +54,16 @@ pub(crate) fn acts(scene: &Scene<'_>, causes: &[Cause], what_ifs: &[WhatIf]) -> 
             seconds,
             peak: base.filter(|_| undoes),
             ends_it: i == 0 && undoes && c.confidence >= 0.5,
+        });
+    }
+    if scene.is_alive() && scene.captures.is_empty() {
+        // While it lives whoever holds the memory can be seen.
+        out.push(Act {
+            act: "take a capture of one whose memory climbs: lastgasp capture PID --heap".into(),
+            effect: "names what holds the growth, before the first dies".into(),
+            seconds: CAPTURE,
+            peak: None,
+            ends_it: false,
         });
     }
     for w in what_ifs {

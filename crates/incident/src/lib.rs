@@ -14,6 +14,7 @@
 mod causes;
 mod changes;
 mod clean;
+mod climbs;
 mod clock;
 pub mod cohorts;
 mod do_now;
@@ -31,6 +32,7 @@ mod what_if;
 pub use causes::{Cause, Kind, Term};
 pub use changes::{Check, CheckState};
 pub use clean::clean;
+pub use climbs::Climbs;
 pub use clock::{clock, rfc3339};
 pub use do_now::Act;
 pub use life::{Life, lives, services};

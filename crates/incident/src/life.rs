@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Between, CaptureSummary, Ending, Evidence, Generation, UnixMs};
+use crate::evidence::{Between, CaptureSummary, Climb, Ending, Evidence, Generation, UnixMs};
 
 /// A life with its captures.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +41,23 @@ impl<'a> Life<'a> {
         let of = |c: &&&CaptureSummary| c.window.is_some_and(|w| w.was_at_rest);
         let best = self.best();
         let windows = best.iter().chain(self.captures.iter().rev());
-        windows.filter(of).find_map(|c| c.onset())
+        windows.filter(of).find_map(|c| c.onset()).or_else(|| {
+            let rested = self.climb().filter(|c| c.was_at_rest && self.captures.is_empty());
+            rested.map(|c| c.onset())
+        })
+    }
+
+    /// How its memory climbs, if it lives and nobody saw the climb end.
+    #[must_use]
+    pub fn climb(&self) -> Option<Climb> {
+        self.of.climb.filter(|_| self.of.ended_unix_ms.is_none() && self.of.ending == Ending::Running)
     }
 
     /// When memory began to grow, or else the start of a process that grew from its start.
     #[must_use]
     pub fn growth_onset(&self) -> Option<Between> {
-        self.memory_onset().or_else(|| self.best()?.onset())
+        let climb = || self.climb().filter(|_| self.captures.is_empty()).map(|c| c.onset());
+        self.memory_onset().or_else(|| self.best()?.onset()).or_else(climb)
     }
 
     /// Whether it was watched from a moment on until its end or the last news.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, Sample};
+use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, GraphRoot, Sample};
 use lastgasp_diagnosis::units::short;
-use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Tier, Told, Window};
+use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Subject, Tier, Told, Window};
 
 use crate::evidence::{
     Build, CallsSummary, CaptureSummary, CollectionLook, CollectionSummary, CopiesSummary, FindingSummary,
@@ -96,6 +96,7 @@ fn at(frame: &Frame) -> String {
 
 fn finding(facts: &Facts, f: &Finding) -> FindingSummary {
     let site = f.site.and_then(|i| facts.profile.sites.get(i)).and_then(|s| s.stack.first());
+    let holder = holder(facts, f);
     let rivals = |told: Told| f.rivals.iter().filter(|r| r.told == told).map(|r| r.cause.to_owned()).collect();
     FindingSummary {
         code: f.code.to_owned(),
@@ -109,7 +110,16 @@ fn finding(facts: &Facts, f: &Finding) -> FindingSummary {
         ruled_out: rivals(Told::Apart),
         open_rivals: rivals(Told::NotApart),
         cure: f.cure.clone(),
+        goroutines: holder.map(|r| r.goroutines),
+        grows_in: holder.iter().flat_map(|r| r.grows_in()).take(MAX_FEW).map(|p| p.function.clone()).collect(),
     }
+}
+
+/// The root that a finding says holds most; `None` of other findings.
+fn holder<'f>(facts: &'f Facts, f: &Finding) -> Option<&'f GraphRoot> {
+    let Subject::Holder { name } = &f.subject else { return None };
+    let roots = facts.graph.iter().flat_map(|g| &g.roots);
+    roots.filter(|r| r.name == *name).max_by_key(|r| r.retained_bytes)
 }
 
 fn growth(facts: &Facts, diagnosis: &Diagnosis) -> GrowthSummary {
@@ -333,6 +343,7 @@ fn not_it(diagnosis: &Diagnosis) -> Vec<NotIt> {
 #[cfg(test)]
 mod tests {
     use lastgasp_diagnosis::diagnose;
+    use lastgasp_diagnosis::facts::GraphFacts;
 
     use super::*;
 
@@ -359,6 +370,24 @@ mod tests {
         assert!(s.light && s.findings.is_empty() && s.window.is_none() && s.census.is_empty());
         let again: CaptureSummary = serde_json::from_str(&serde_json::to_string(&s).unwrap()).unwrap();
         assert_eq!(again, s);
+    }
+
+    #[test]
+    fn who_holds_most_is_told_with_its_number() {
+        let told = |goroutines: u64| {
+            let mut facts = Facts::default();
+            let root = GraphRoot {
+                kind: if goroutines == 0 { "global" } else { "goroutine" }.into(),
+                name: "main.f".into(),
+                retained_bytes: 900_000_000,
+                goroutines,
+                ..GraphRoot::default()
+            };
+            facts.graph = Some(GraphFacts { live_bytes: 1_000_000_000, roots: vec![root], ..GraphFacts::default() });
+            let s = summary(&facts, &diagnose(&facts), "x", "", false);
+            s.finding("one-root-holds-most").map(|f| f.goroutines)
+        };
+        assert_eq!((told(0), told(1), told(158)), (Some(Some(0)), Some(Some(1)), Some(Some(158))));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use lastgasp_diagnosis::units::{count, seconds};
 use crate::causes::{Cause, Kind, Scene, causes};
 use crate::changes::{Check, CheckState, checks};
 use crate::clean::clean;
+use crate::climbs::Climbs;
 use crate::clock::clock;
 use crate::cohorts::{Label, Says, Spread};
 use crate::do_now::{Act, acts};
@@ -32,6 +33,8 @@ pub struct Incident {
     pub instances: (u64, u64),
     /// First trouble and last.
     pub between: (UnixMs, UnixMs),
+    /// Where nobody has died: in whom memory climbs, and how long it takes at this pace.
+    pub climbs: Option<Climbs>,
     /// When memory began to grow; and whether that was seen from rest.
     pub onset: (UnixMs, bool),
     /// The verdict in a sentence.
@@ -193,7 +196,8 @@ fn of_group(evidence: &Evidence, service: &str, lives: &[Life<'_>], g: &Group) -
         .min(crate::causes::weights::MOST);
     let confidence = if first.is_none() { confidence.min(0.5) } else { confidence };
     let instances = instances(&scene);
-    let sentence = sentence(&scene, first, instances, &checks);
+    let climbs = Climbs::of(&scene);
+    let sentence = sentence(&scene, first, instances, climbs.as_ref(), &checks);
     let curves = curves(&scene);
     ranked.truncate(MAX_CAUSES);
     Incident {
@@ -202,6 +206,7 @@ fn of_group(evidence: &Evidence, service: &str, lives: &[Life<'_>], g: &Group) -
         nearly: scene.dead.len() as u64 - scene.kills.min(scene.dead.len() as u64),
         instances,
         between: scene.between,
+        climbs,
         onset: (scene.onset, scene.onset_is_known),
         sentence,
         kind,
@@ -243,11 +248,18 @@ fn instances(scene: &Scene<'_>) -> (u64, u64) {
     (names(true), names(false))
 }
 
-fn sentence(scene: &Scene<'_>, cause: Option<&Cause>, (killed, of): (u64, u64), checks: &[Check]) -> String {
+fn sentence(
+    scene: &Scene<'_>,
+    cause: Option<&Cause>,
+    (killed, of): (u64, u64),
+    climbs: Option<&Climbs>,
+    checks: &[Check],
+) -> String {
     let span = scene.between.1.saturating_sub(scene.between.0);
     let within =
         if scene.kills > 1 && span > 0 { format!(" within {}", seconds(span as f64 / 1e3)) } else { String::new() };
     let who = match (scene.kills, killed, of) {
+        (0, _, of) if climbs.is_some() => climbs.map_or_else(String::new, |c| c.text(scene.service, of)),
         (0, ..) => format!(
             "{} was about to run out of memory in {} processes and was not killed",
             scene.service,
@@ -374,7 +386,13 @@ fn unknown(scene: &Scene<'_>, evidence: &Evidence, checks: &[Check]) -> Vec<Stri
         out.push("first attempts are reckoned: attempts less retries".into());
     }
     let without = scene.dead.iter().filter(|l| l.captures.is_empty()).count();
-    if without > 0 {
+    if without > 0 && scene.is_alive() {
+        out.push(format!(
+            "nobody has died and of {without} of {} processes there is no capture: what holds the memory that grows is \
+             not known (lastgasp capture PID --heap), and whether it comes to rest",
+            scene.dead.len()
+        ));
+    } else if without > 0 {
         out.push(format!("of {without} of the {} that died there is no capture", scene.dead.len()));
     }
     let light = scene.captures.iter().filter(|c| c.light).count();
@@ -429,6 +447,13 @@ fn timeline(scene: &Scene<'_>) -> Vec<Moment> {
         if let Some(at) = o.at.filter(|_| o.relation != Relation::Steady) {
             add(at, "series", o.text.clone());
         }
+    }
+    if let Some(c) = Climbs::of(scene) {
+        add(
+            c.seen,
+            "series",
+            format!("memory of {} is at {} and climbs", c.first, lastgasp_diagnosis::units::bytes(c.bytes.1)),
+        );
     }
     let kills: Vec<UnixMs> = scene.dead.iter().filter_map(|l| l.killed()).collect();
     // Every kill of a few; of many the first, the middle and the last.

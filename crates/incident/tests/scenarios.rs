@@ -2,30 +2,14 @@
 //! unsure where that is missing.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code, reason = "other tests use more of it")]
 mod world;
 
 use lastgasp_incident::evidence::{ChangeKind, CollectionSummary, Ending, MetricRole};
 use lastgasp_incident::{CheckState, Incident, Kind as CauseKind, incidents};
-use world::{Instance, Kind, T0, World, finding, scope_of};
+use world::{Instance, Kind, T0, World, finding, scope_of, terms, told};
 
 const DAY: i64 = 86_400_000;
-
-fn told(world: World) -> Incident {
-    let mut all = incidents(world.evidence, Some("svc"));
-    assert_eq!(all.len(), 1, "{all:#?}");
-    all.remove(0)
-}
-
-fn terms(i: &Incident) -> String {
-    i.causes
-        .iter()
-        .map(|c| {
-            let terms: String =
-                c.terms.iter().map(|t| format!("\n    {:+.1} {}: {}", t.log_odds, t.name, t.text)).collect();
-            format!("{} {} {:.2} ({:.1}){terms}\n", c.kind.name(), c.key, c.confidence, c.log_odds)
-        })
-        .collect()
-}
 
 fn config_push() -> Kind {
     Kind { jump: Some((312, 230_184, 5, "global main.ugctab .cache .avids")), ..Kind::default() }
@@ -697,7 +681,7 @@ fn what_one_call_at_work_holds_is_no_leak() {
         let mut w = World::new();
         let mut held =
             finding("one-root-holds-most", "main.exportAll", "one goroutine keeps most of the live heap", 0.6);
-        held.sentence = "1 goroutine in main.exportAll keeps 162 MB in 1,301,956 objects alive".into();
+        held.goroutines = Some(1);
         let kind = Kind {
             subject: "main.exportAll",
             title: "what one function allocates stays alive",

@@ -213,6 +213,7 @@ fn graph() -> GraphFacts {
             name: "main.cache".into(),
             retained_bytes: 900_000_000,
             made: vec![GraphMade { places: vec![GraphPlace::default()], ..GraphMade::default() }],
+            written: vec![GraphPlace::default()],
             ..GraphRoot::default()
         }],
         sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],

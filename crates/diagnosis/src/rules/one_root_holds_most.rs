@@ -63,6 +63,10 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
             bytes(s.bytes)
         ))
     });
+    let grows = match root.grows_in() {
+        [] => None,
+        places => Some(format!("it is written, as when it grows, in {}", made::places_text(places))),
+    };
     let made = made::made_in(root).filter(|_| allocated.is_none());
     let made = made.map(|made| format!("in the program's code {}", made::text(made)));
     Finding {
@@ -77,7 +81,7 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
         sentence: format!("{}.", holder.text()),
         factors,
         rivals: rivals(g, holder, case.window),
-        evidence: [variable, started, allocated, made]
+        evidence: [variable, grows, started, allocated, made]
             .into_iter()
             .flatten()
             .map(|text| Evidence { text, source: source(g) })
@@ -130,7 +134,7 @@ fn cure(holder: &GraphHolder<'_>) -> String {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Gap, Gc, GraphRoot, Sample};
+    use crate::facts::{Gap, Gc, GraphPlace, GraphRoot, Sample};
 
     fn facts(goroutines: u64, bytes: u64) -> Facts {
         let root = GraphRoot {
@@ -169,6 +173,22 @@ mod tests {
         assert!((f.confidence() - 0.9).abs() < 1e-9, "{:?} {:?}", f.factors, f.rivals);
         assert!(found(&facts(0, 900_000_000)).unwrap().confidence() <= crate::UNTESTED, "it may always have been so");
         assert!(found(&facts(0, 400_000_000)).is_none());
+    }
+
+    /// Of a stripped binary the variable has no name, and the code that appends to it has one.
+    #[test]
+    fn who_writes_a_slice_without_a_name_is_told() {
+        let written = |type_name: &str| {
+            let mut facts = growing(facts(0, 900_000_000));
+            let root = &mut facts.graph.as_mut().unwrap().roots[0];
+            (root.name, root.type_name) = ("svc bss+0xfe8".into(), type_name.into());
+            root.written = vec![GraphPlace { function: "main.keepHead".into(), at: "svc/heap.go:68".into() }];
+            let evidence = found(&facts).unwrap().evidence;
+            evidence.into_iter().map(|e| e.text).find(|text| text.contains("is written"))
+        };
+        let said = "it is written, as when it grows, in main.keepHead (svc/heap.go:68)";
+        assert_eq!(written("[][]uint8").as_deref(), Some(said));
+        assert_eq!(written("map[string]int"), None, "a map is written once and grows by itself");
     }
 
     #[test]

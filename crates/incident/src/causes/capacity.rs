@@ -22,7 +22,7 @@ const SOON_BEFORE_DEATH_MS: i64 = 15_000;
 
 /// Instances that had gone, not for memory, and did not come back before the first death.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Left {
+pub(crate) struct Left {
     /// Instances before, and those that were left.
     pub before: u64,
     pub after: u64,
@@ -51,7 +51,8 @@ impl Left {
     }
 }
 
-/// Who was left when memory grew; `None` where nobody had gone for good, or too few had.
+/// Who was left when memory grew; `None` where nobody had gone for good, or too few had. The scene keeps it:
+/// every life is looked at, of months and of thousands of instances.
 pub(super) fn left(scene: &Scene<'_>) -> Option<Left> {
     let first = scene.between.0;
     // What was not seen at rest may have begun to grow at any time before the first death.

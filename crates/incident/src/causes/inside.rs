@@ -129,8 +129,13 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     // An offset in a stripped binary is nobody's name: the code that fills it is.
     let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
     let code = if caller.is_empty() { function.as_str() } else { caller };
-    let keeper = owner.filter(is_named);
-    let key = keeper.map_or_else(|| code.to_owned(), |f| f.subject.clone());
+    // Of a slice without a name the code that appends to it stores what it keeps.
+    let stores = owner.filter(|f| !is_named(f)).and_then(|f| match f.grows_in.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    });
+    let keeper = owner.filter(is_named).map(|f| f.subject.clone()).or_else(|| stores.clone());
+    let key = keeper.clone().unwrap_or_else(|| code.to_owned());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -146,11 +151,7 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
     if grows > 0.0 {
         cause.term("only grows", FINDING / 2.0 * sure.max(0.5) * grows, said(scene, &["collection-only-grows"]));
     }
-    let by_variable = scene
-        .captures
-        .iter()
-        .filter_map(|c| c.finding("one-root-holds-most"))
-        .any(|f| !f.sentence.contains("goroutines in"));
+    let by_variable = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most")).any(|f| f.holders() == 0);
     if held > 0.0 && by_variable {
         cause.term("held", FITS * held_sure * held, said(scene, &["one-root-holds-most"]));
     }
@@ -203,6 +204,9 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         Some(f) => f.sentence.clone(),
         None => format!("what {function}{by} allocates is never let go"),
     };
+    if let Some(stores) = &stores {
+        cause.sentence = format!("{}; {stores} puts it there", cause.sentence.trim_end_matches('.'));
+    }
     if keeper.is_none() {
         cause.sentence = format!("{}; which code keeps it is not seen", cause.sentence.trim_end_matches('.'));
     }
@@ -219,7 +223,7 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     }
     let of = |c: &&&CaptureSummary| leaks_goroutines(c) || c.finding("goroutine-growth").is_some();
     let mut held = scene.captures.iter().filter_map(|c| c.finding("one-root-holds-most"));
-    let held = held.find(|f| f.sentence.contains("goroutines in"));
+    let held = held.find(|f| f.holders() > 0);
     let subject = scene.captures.iter().find(of).and_then(|c| {
         let goroutine_codes = |f: &&crate::evidence::FindingSummary| {
             !f.code.contains("heap")
@@ -252,17 +256,20 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     let waiting = scene.best.map_or(0, |c| c.calls.waiting.max(c.goroutines.leaked)) as f64;
     let in_flight = scene.series("in flight").and_then(|o| o.levels).map(|(a, b)| a.max(b));
     let in_flight = in_flight.filter(|_| waiting >= LEAKED as f64);
-    let of_no_call = in_flight.is_some_and(|calls| waiting > calls.max(1.0) * OF_NO_CALL);
-    if let Some(calls) = in_flight {
-        let text =
-            format!("{waiting:.0} goroutines of one process wait, and {calls:.0} calls are in flight to the service");
-        if of_no_call {
-            cause.term("of no call", FITS, text);
-        } else if leaked <= 0.0 {
-            cause.term("of no call", -FITS / 2.0, text);
-        }
-    }
-    if in_flight.is_none() && scene.part(waits_for_nobody) > 0.5 {
+    let of_nobody = scene.part(waits_for_nobody) > 0.5;
+    // Of one process its share of them, as balancers spread them; but where servers' calls wait, those that
+    // callers have given up may be at work still, and are not counted (seen in lab/cluster: a caller that
+    // gave up early, and 192 waited where 30 were in flight).
+    let share = if of_nobody { scene.instances_before() } else { 1 };
+    let each = in_flight.map(|calls| (calls, calls / share as f64));
+    let of_no_call = each.is_some_and(|(_, each)| waiting > each.max(1.0) * OF_NO_CALL);
+    if let Some((calls, each)) = each.filter(|_| of_no_call || (leaked <= 0.0 && !of_nobody)) {
+        let text = format!(
+            "{waiting:.0} goroutines of one process wait, and {calls:.0} calls are in flight to the service{}",
+            if share > 1 { format!(", some {each:.0} of them to each process") } else { String::new() }
+        );
+        cause.term("of no call", if of_no_call { FITS } else { -FITS / 2.0 }, text);
+    } else if of_nobody {
         cause.term("of no call", FITS / 2.0, WAITS_FOR_NOBODY);
     }
     match scene.relation("goroutines") {
@@ -375,7 +382,7 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         Relation::Steady if super::outside::tried_again(scene).is_some() => {
             cause.term("traffic", -FITS, "what had failed was tried again: it was asked more often");
         }
-        Relation::Steady | Relation::Unknown if super::capacity::left(scene).is_some() => {
+        Relation::Steady | Relation::Unknown if scene.left.is_some() => {
             cause.term("traffic", -FITS, "each that was left was asked more often, if as many ask");
         }
         Relation::Steady => cause.term("traffic", 0.5, "it was not asked more often"),

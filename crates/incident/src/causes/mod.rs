@@ -5,6 +5,7 @@
 
 mod capacity;
 mod cause;
+mod climbing;
 mod filled;
 mod inside;
 mod lived_with;
@@ -29,10 +30,15 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     all.extend(released::causes(scene));
     all.extend(outside::causes(scene));
     let mut inside = inside::causes(scene);
+    inside.extend(climbing::causes(scene));
     brought(&all, &mut inside);
     set_off(&all, &mut inside);
     all.extend(inside);
-    rank(all)
+    let mut ranked = rank(all);
+    if scene.is_alive() && scene.captures.is_empty() {
+        ranked.iter_mut().for_each(|c| c.confidence = c.confidence.min(weights::UNSEEN));
+    }
+    ranked
 }
 
 /// What is wrong inside may have come with a version: then that is what there is to roll back, and the kind

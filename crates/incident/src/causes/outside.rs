@@ -9,7 +9,7 @@ use super::weights::{
 use super::{Cause, Kind, Scene, capacity, pace};
 use crate::changes::{time, weigh};
 use crate::cohorts::Says;
-use crate::evidence::{Change, ChangeKind, Ending};
+use crate::evidence::{CaptureSummary, Change, ChangeKind, Ending};
 use crate::life::Life;
 use crate::order::{Onset, Relation};
 use crate::series::shift::LEAST_PART;
@@ -60,7 +60,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     let all = scene.series("attempts");
     let mut is_storm = false;
     let rose_first = |o: &&Onset| o.relation.may_be_first();
-    let left = capacity::left(scene).filter(|_| !first.is_some_and(|o| rose_first(&o)));
+    let left = scene.left.filter(|_| !first.is_some_and(|o| rose_first(&o)));
     let others_slow = scene.order.iter().find(|o| fails_first(scene, o));
     match (first, all) {
         (Some(o), _) if of_series(o).is_some() => {
@@ -153,14 +153,13 @@ fn traffic(scene: &Scene<'_>) -> Cause {
 /// it, the first of them.
 fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
     let rose = |o: &&Onset| o.relation.may_be_first();
-    let all = ["retries", "attempts", "timeouts"].into_iter().filter_map(|name| scene.series(name)).filter(rose);
     // Who gives up early tries again; whether that began before the first death a slow scrape does not tell,
     // and whose timeout was changed just before may wait between two tries (seen in lab/cluster: callers told
     // to give up after 800 ms, timeouts 3.3 s before memory, attempts 2.7 s after it).
     let more = scene
         .series("attempts")
         .is_some_and(|a| rose(&a) || a.with_deaths || (a.is_more() && (was_told(scene) || is_counted_late(scene, a))));
-    let known = all.filter(|o| (o.series != "timeouts" || more) && explains(scene, o));
+    let known = enough(scene, &["retries", "attempts", "timeouts"]).filter(|o| o.series != "timeouts" || more);
     known.min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
@@ -173,6 +172,18 @@ fn explains(scene: &Scene<'_>, o: &Onset) -> bool {
         (Some((asked, _)), Some((was, now))) if asked > 0.0 => now - was >= asked * LEAST_PART,
         _ => true,
     }
+}
+
+/// Whether more attempts are no retries, which are counted by themselves and came later or not at all, and no
+/// more than what callers ask for now beside what they had asked before: where that is answered sooner, both
+/// end at once for a while. (Seen in lab/cluster: a caller asked for something that is answered at once; what
+/// it had asked before was counted as it ended, six seconds later, and both together were told as a storm.)
+fn are_both_at_once(scene: &Scene<'_>, attempts: &Onset) -> bool {
+    /// Twice as many, and some noise.
+    const BOTH: f64 = 2.25;
+    let retries = scene.series("retries").filter(|o| matches!(o.relation, Relation::After | Relation::Steady));
+    let Some(retried) = retries.map(|o| o.levels.map_or(0.0, |(_, now)| now)) else { return false };
+    attempts.levels.is_some_and(|(was, now)| now - retried <= was * BOTH)
 }
 
 /// Whether it is of a caller's timeouts and retries: they reach the service that is called all the same.
@@ -231,9 +242,11 @@ fn told(o: &Onset) -> String {
 }
 
 fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
-    let waiting = scene.part(|c| c.how == "waiting-calls" || c.finding("waiting-calls").is_some());
+    // Goroutines that the program has started itself, and that no call waits for, are no calls.
+    let of_call = |c: &CaptureSummary| !super::seen::waits_for_nobody(c);
+    let waiting = scene.part(|c| (c.how == "waiting-calls" || c.finding("waiting-calls").is_some()) && of_call(c));
     // Calls may build something and wait with it: most of them wait then too.
-    let wait_too = scene.part(|c| c.calls.total > 0 && c.calls.waiting * 2 > c.calls.total);
+    let wait_too = scene.part(|c| c.calls.total > 0 && c.calls.waiting * 2 > c.calls.total && of_call(c));
     let waits_out = scene.part(|c| {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
@@ -304,8 +317,9 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
                 FITS * 1.4
             } else if wait_too > 0.5 {
                 FITS / 2.0
-            } else if fails && again.is_some() {
-                // Who fails at once makes nobody wait: what it brings is asked for again.
+            } else if (fails && again.is_some()) || of_nobody > 0.5 {
+                // Who fails at once makes nobody wait: what it brings is asked for again. And that those who
+                // wait are of no call is said below.
                 0.0
             } else {
                 FINDS_OTHER
@@ -393,13 +407,19 @@ pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
         && !rose("retries")
 }
 
-/// More attempts or retries while nobody asked for more at first.
+/// What was tried again, as is counted, while nobody asked for more at first. Timeouts, which tell of a storm
+/// too, are not among it: who gave up has not tried again yet (seen in lab/cluster: GOGC=800, timeouts from 0
+/// to 7.8 a second, and the service behind was named for them).
 pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
-    if scene.relation("first attempts").may_be_first() {
-        return None;
-    }
-    let rose = |o: &&Onset| o.relation.may_be_first();
-    ["retries", "attempts"].into_iter().filter_map(|name| scene.series(name)).find(rose)
+    let first = scene.relation("first attempts").may_be_first();
+    enough(scene, &["retries", "attempts"]).find(|_| !first)
+}
+
+/// Those of some series that rose before memory or with it, and by enough to explain a death.
+fn enough<'s>(scene: &'s Scene<'_>, names: &'s [&str]) -> impl Iterator<Item = &'s Onset> {
+    let all = names.iter().filter_map(|name| scene.series(name));
+    let known = all.filter(|o| o.series != "attempts" || !are_both_at_once(scene, o));
+    known.filter(|o| o.relation.may_be_first() && explains(scene, o))
 }
 
 fn number(n: f64) -> String {

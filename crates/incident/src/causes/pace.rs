@@ -86,7 +86,7 @@ fn asked(scene: &Scene<'_>) -> Option<f64> {
     let known = |o: &&crate::order::Onset| o.relation != Relation::Unknown || o.levels.is_some();
     let all = ["attempts", "first attempts"].into_iter().filter_map(|name| scene.series(name)).filter(known);
     let rises = all.filter_map(|o| o.levels).map(|(a, b)| if a > 0.0 { b / a } else { 1.0 });
-    let share = super::capacity::left(scene).map_or(1.0, super::capacity::Left::times);
+    let share = scene.left.map_or(1.0, super::capacity::Left::times);
     rises.reduce(f64::max).map(|rise| rise.max(1.0) * share)
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::capacity::{Left, left};
 use super::names::words;
 use crate::changes::stands_for;
 use crate::cohorts::{Label, Spread, labels, spread};
@@ -56,6 +57,8 @@ pub(crate) struct Scene<'a> {
     pub traffic: Traffic,
     /// The order of onsets.
     pub order: Vec<Onset>,
+    /// Instances that had gone for good when memory grew.
+    pub left: Option<Left>,
     /// The loop that sustains it.
     pub sustained: Option<Loop>,
     /// Labels with their groups.
@@ -116,6 +119,7 @@ impl<'a> Scene<'a> {
             looked_at,
             traffic,
             order,
+            left: None,
             sustained: None,
             labels: labels(&all, at_risk, to),
             spread: spread(&dead),
@@ -128,7 +132,24 @@ impl<'a> Scene<'a> {
         };
         scene.sustained = sustained(&scene.dead, &scene.order);
         scene.code_words = scene.hot_words();
+        scene.left = left(&scene);
         scene
+    }
+
+    /// Whether nobody was killed yet.
+    #[must_use]
+    pub(crate) fn is_alive(&self) -> bool {
+        self.kills == 0
+    }
+
+    /// Instances that there were just before the first trouble; 1 at the least.
+    #[must_use]
+    pub(crate) fn instances_before(&self) -> u64 {
+        let before = self.between.0.saturating_sub(1);
+        let there = self.all.iter().filter(|l| l.is_alive_at(before));
+        let names: BTreeSet<(&str, i32)> =
+            there.map(|l| (l.of.instance.as_str(), if l.of.instance.is_empty() { l.of.pid } else { 0 })).collect();
+        (names.len() as u64).max(1)
     }
 
     /// Whether a change counts: nobody else stands for it.

@@ -44,7 +44,7 @@ pub(super) fn calls_came_with_it(c: &CaptureSummary) -> bool {
 /// live, and was taken for a leak.)
 pub(super) fn one_call_holds_it(c: &CaptureSummary) -> bool {
     let held = c.finding("one-root-holds-most");
-    let by_one = held.is_some_and(|f| f.sentence.starts_with("1 goroutine in ") && f.subject == c.calls.function);
+    let by_one = held.is_some_and(|f| f.holders() == 1 && f.subject == c.calls.function);
     by_one && c.calls.total == 1 && c.calls.served == Some(1)
 }
 

@@ -7,6 +7,10 @@ pub(crate) const MOST: f64 = 0.97;
 /// Most of a cause whose rivals the evidence does not exclude.
 pub(crate) const UNDECIDED: f64 = 0.75;
 
+/// Most of any cause where nobody has died and no capture was taken: nobody looked inside, and what climbs
+/// may come to rest.
+pub(crate) const UNSEEN: f64 = 0.6;
+
 /// Before anything is known: changes kill more often than what has always been there; of what needs no change
 /// each kind less than half as often.
 pub(crate) const BASE_CHANGE: f64 = -1.5;

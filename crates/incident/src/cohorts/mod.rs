@@ -56,7 +56,7 @@ pub struct Cohort {
     pub value: String,
     /// Lives at risk in the incident.
     pub lives: u64,
-    /// Of them killed.
+    /// Of them killed; where nobody was, those whose memory climbs.
     pub killed: u64,
     /// Curve of survivors, in seconds since the incident began.
     pub curve: Vec<Step>,
@@ -114,6 +114,7 @@ pub fn version(g: &Generation) -> String {
 #[must_use]
 pub fn labels(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Vec<Label> {
     let at_risk: Vec<&Life<'_>> = lives.iter().copied().filter(|l| is_at_risk(l, from, to)).collect();
+    let fate = Fate::of(&at_risk, from, to);
     let mut values: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     for (i, life) in at_risk.iter().enumerate() {
         for (label, value) in labels_of(&life.of) {
@@ -122,9 +123,43 @@ pub fn labels(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Vec<Label> {
     }
     let order = ["version", "data centre", "node", "image", "kernel", "Go version", "limit", "GOGC", "GOMEMLIMIT"];
     let rank = |name: &str| order.iter().position(|o| *o == name).unwrap_or(order.len());
-    let mut out: Vec<Label> = values.into_iter().map(|(name, of)| label(&name, &of, &at_risk, from, to)).collect();
+    let mut out: Vec<Label> =
+        values.into_iter().map(|(name, of)| label(&name, &of, &at_risk, fate, (from, to))).collect();
     out.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
     out
+}
+
+/// What groups are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// They were killed.
+    Killed,
+    /// Nobody was killed yet, and their memory climbs.
+    Climbing,
+}
+
+impl Fate {
+    fn of(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Self {
+        let any = |fate: Self| lives.iter().any(|l| fate.at(l, from, to).is_some());
+        if !any(Self::Killed) && any(Self::Climbing) { Self::Climbing } else { Self::Killed }
+    }
+
+    /// When it met a life within this time.
+    fn at(self, life: &Life<'_>, from: UnixMs, to: UnixMs) -> Option<UnixMs> {
+        let at = match self {
+            Self::Killed => life.killed()?,
+            Self::Climbing => life.climb()?.seen_unix_ms,
+        };
+        (at >= from && at <= to.saturating_add(1)).then_some(at)
+    }
+
+    /// In words: of so many, and of who.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Killed => ("killed", "who dies"),
+            Self::Climbing => ("climb", "whose memory climbs"),
+        }
+    }
 }
 
 /// Who lived at any moment of it.
@@ -137,7 +172,7 @@ fn begin_of(life: &Life<'_>) -> UnixMs {
     if life.of.started_unix_ms > 0 { life.of.started_unix_ms } else { life.of.first_seen_unix_ms }
 }
 
-fn label(name: &str, of: &[(usize, String)], lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Label {
+fn label(name: &str, of: &[(usize, String)], lives: &[&Life<'_>], fate: Fate, (from, to): (UnixMs, UnixMs)) -> Label {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, value) in of {
         groups.entry(value).or_default().push(*i);
@@ -151,7 +186,7 @@ fn label(name: &str, of: &[(usize, String)], lives: &[&Life<'_>], from: UnixMs, 
         .iter()
         .enumerate()
         .flat_map(|(g, (_, members))| {
-            members.iter().filter_map(move |i| lives.get(*i).map(|l| observe(l, g, from, to)))
+            members.iter().filter_map(move |i| lives.get(*i).map(|l| observe(l, g, fate, from, to)))
         })
         .collect();
     let cohorts: Vec<Cohort> = groups
@@ -167,14 +202,14 @@ fn label(name: &str, of: &[(usize, String)], lives: &[&Life<'_>], from: UnixMs, 
     let hazard = if cohorts.len() == 2 { hazard_ratio(&observed) } else { None };
     let likeness = likeness(&groups, lives);
     let (says, p, test, culprit) = decide(&cohorts, &observed, hazard, too_many);
-    let text = words(name, &cohorts, says, p, test, hazard, likeness, all);
+    let text = words(name, &cohorts, fate, says, p, test, hazard, likeness, all);
     Label { name: name.to_owned(), cohorts, says, p, test, hazard, likeness, text, culprit }
 }
 
 /// A life on the incident's clock, in seconds.
-fn observe(life: &Life<'_>, group: usize, from: UnixMs, to: UnixMs) -> Observed {
+fn observe(life: &Life<'_>, group: usize, fate: Fate, from: UnixMs, to: UnixMs) -> Observed {
     let seconds = |t: UnixMs| t.saturating_sub(from) as f64 / 1e3;
-    let killed = life.killed().filter(|k| *k >= from && *k <= to.saturating_add(1));
+    let killed = fate.at(life, from, to);
     // Who ended otherwise was at risk until then.
     let until = killed.or(life.of.ended_unix_ms).unwrap_or(to).min(to.max(from));
     Observed { from: seconds(begin_of(life).max(from)), to: seconds(until).max(0.0), died: killed.is_some(), group }
@@ -253,6 +288,7 @@ fn likeness(groups: &[(&str, Vec<usize>)], lives: &[&Life<'_>]) -> Option<f64> {
 fn words(
     name: &str,
     cohorts: &[Cohort],
+    fate: Fate,
     says: Says,
     p: Option<f64>,
     test: &str,
@@ -260,8 +296,8 @@ fn words(
     likeness: Option<f64>,
     all: usize,
 ) -> String {
-    let shown =
-        cohorts.iter().take(4).map(|c| format!("{}: {} of {} killed", c.value, count(c.killed), count(c.lives)));
+    let (met, who) = fate.words();
+    let shown = cohorts.iter().take(4).map(|c| format!("{}: {} of {} {met}", c.value, count(c.killed), count(c.lives)));
     let mut out = shown.collect::<Vec<_>>().join(", ");
     if all > 4 {
         out.push_str(&format!(", and {} more values", all - 4));
@@ -276,7 +312,7 @@ fn words(
         out.push_str(&format!("; likeness of what grew {l:.3}"));
     }
     let end = match says {
-        Says::Discriminates => format!(" -> the {name} tells who dies"),
+        Says::Discriminates => format!(" -> the {name} tells {who}"),
         Says::DoesNot => format!(" -> the {name} does not discriminate"),
         Says::Shared => format!(" -> all have the same {name}: nothing follows from it"),
         Says::Undecided => format!(" -> too early to say whether the {name} matters"),
@@ -345,6 +381,24 @@ mod tests {
         let got = version_says(&[("v1.41", 0, 30), ("v1.42", 10, 0)]);
         assert_eq!((got.says, got.culprit.as_str()), (Says::Discriminates, "v1.42"));
         assert!(got.p.unwrap() < 1e-6);
+    }
+
+    #[test]
+    fn where_nobody_has_died_it_is_told_whose_memory_climbs() {
+        let mut lives = lives(&[("v1.41", 0, 12), ("v1.42", 0, 6)]);
+        for l in lives.iter_mut().filter(|l| l.of.build.version == "v1.42") {
+            l.of.climb = Some(crate::evidence::Climb { seen_unix_ms: 140_000, ..Default::default() });
+        }
+        let of = |lives: &[Life<'_>]| {
+            let lives: Vec<&Life<'_>> = lives.iter().collect();
+            labels(&lives, 100_000, 145_000).into_iter().find(|l| l.name == "version").unwrap()
+        };
+        let got = of(&lives);
+        assert_eq!((got.says, got.culprit.as_str()), (Says::Discriminates, "v1.42"));
+        assert!(got.text.contains("v1.42: 6 of 6 climb") && got.text.ends_with("tells whose memory climbs"), "{got:?}");
+        // As soon as one is killed that counts.
+        (lives[0].of.ended_unix_ms, lives[0].of.ending) = (Some(120_000), Ending::OomKill);
+        assert!(of(&lives).text.contains("v1.42: 0 of 6 killed"));
     }
 
     #[test]

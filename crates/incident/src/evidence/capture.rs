@@ -203,6 +203,27 @@ pub struct FindingSummary {
     pub open_rivals: Vec<String>,
     /// What would end it.
     pub cure: String,
+    /// Of who holds most of the heap: how many goroutines that are, 0 where it is a variable. Absent of other
+    /// findings, and in captures of before this was kept: [`FindingSummary::holders`] knows it of these too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goroutines: Option<u64>,
+    /// Of a variable without a name that holds most of the heap: functions that put into it what it keeps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grows_in: Vec<String>,
+}
+
+impl FindingSummary {
+    /// How many goroutines hold what a finding says that one root holds; 0 where it is a variable.
+    #[must_use]
+    pub fn holders(&self) -> u64 {
+        self.goroutines.unwrap_or_else(|| {
+            // As captures of before say it: `158 goroutines in main.f keep 900 MB`.
+            let (number, of) = self.sentence.split_once(' ').unwrap_or_default();
+            let of_goroutines = of.starts_with("goroutine in ") || of.starts_with("goroutines in ");
+            let digits = number.chars().filter(|c| *c != ',').collect::<String>();
+            if of_goroutines { digits.parse().unwrap_or(0) } else { 0 }
+        })
+    }
 }
 
 /// What grew.
@@ -334,4 +355,21 @@ pub struct HeapNumbers {
     pub gc_cpu_share: Option<f64>,
     /// Resident bytes of others in the group.
     pub neighbour_bytes: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_is_told_and_read_from_captures_of_before() {
+        let of = |goroutines, sentence: &str| {
+            FindingSummary { goroutines, sentence: sentence.into(), ..FindingSummary::default() }.holders()
+        };
+        assert_eq!(of(Some(3), "1 goroutine in main.f keeps 9 MB"), 3);
+        assert_eq!(of(None, "1 goroutine in main.f keeps 9 MB"), 1);
+        assert_eq!(of(None, "1,158 goroutines in main.f keep 9 MB"), 1158);
+        assert_eq!(of(None, "main.cache keeps what 158 goroutines in main.f made"), 0);
+        assert_eq!(of(None, ""), 0);
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::UnixMs;
+use super::climb::Climb;
 use super::ending::Ending;
 
 /// One life of one process.
@@ -52,6 +53,9 @@ pub struct Generation {
     /// Most bytes that its group was seen to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// How its memory climbs; absent while it does not, or not steadily.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub climb: Option<Climb>,
     /// Other labels that cohorts may be made of: `config_set`, `zone`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

@@ -5,7 +5,8 @@
 //! field is optional on reading, an unknown name is kept as it was read.
 //!
 //! - [`Change`] a change in the world: a release, a configuration, data that a platform published.
-//! - [`Generation`] one life of one process: who it was, from when to when, how it ended.
+//! - [`Generation`] one life of one process: who it was, from when to when, how it ended; and its [`Climb`],
+//!   while its memory grows steadily.
 //! - [`MetricSeries`] what balancers and callers count.
 //! - [`FeedState`] who tells of changes and metrics, and where that has holes.
 //! - [`CaptureSummary`] what an incident needs of one capture.
@@ -14,6 +15,7 @@
 mod between;
 mod capture;
 mod change;
+mod climb;
 mod collection;
 mod ending;
 mod feed;
@@ -28,6 +30,7 @@ pub use capture::{
     WindowSummary,
 };
 pub use change::{Change, Scope};
+pub use climb::Climb;
 pub use collection::{CollectionLook, CollectionSummary, CopiesSummary};
 pub use ending::Ending;
 pub use feed::{FeedState, Hole};

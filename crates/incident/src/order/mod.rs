@@ -138,7 +138,12 @@ pub fn onsets(
         let of_asking = matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight) && !total.is_dependency;
         let killed = lives.iter().filter_map(|l| l.killed()).min();
         let moments = Moments { begin, killed, by_deaths, of_asking };
-        out.push(of_metric(&name, &course, moments, &memory, grid));
+        let onset = of_metric(&name, &course, moments, &memory, grid);
+        let ended = total.points.last().map(|p| p.unix_ms).filter(|at| ends_before(*at, moments, grid));
+        out.push(match ended {
+            Some(at) if onset.relation == Relation::Steady => too_short(onset, at),
+            _ => onset,
+        });
     }
     out
 }
@@ -353,6 +358,19 @@ impl Grid {
         let late = self.window as f64 * (0.25 + part);
         late.min(1e15) as i64
     }
+}
+
+/// Whether a series ends before it could show what made memory grow: a rate shows that by and by.
+fn ends_before(last: UnixMs, moments: Moments, grid: Grid) -> bool {
+    moments.begin.is_some_and(|b| last < b.latest.saturating_add(grid.window.max(grid.step) / 2))
+}
+
+/// What ended before, and had not changed till then, is not known to have stayed. (Seen in lab/cluster:
+/// Prometheus broke a second after requests had tripled and before the first death, and it was told that
+/// nobody had asked more often.)
+fn too_short(onset: Onset, last: UnixMs) -> Onset {
+    let text = format!("{}, until {}: what came as memory grew was not counted", onset.text, crate::clock::clock(last));
+    Onset { relation: Relation::Unknown, levels: None, text, ..onset }
 }
 
 fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Between)], grid: Grid) -> Onset {

@@ -1,6 +1,7 @@
 //! A made-up world of a service: instances that live and die, with the captures that a recorder would have
 //! left.
 
+use lastgasp_incident::Incident;
 use lastgasp_incident::evidence::{
     Build, CallsSummary, CaptureSummary, Change, ChangeKind, CollectionLook, CollectionSummary, CopiesSummary, Ending,
     Evidence, FeedState, FindingSummary, Generation, GrowthSummary, HeapNumbers, MetricPoint, MetricRole, MetricSeries,
@@ -316,4 +317,23 @@ impl World {
 
 pub(crate) fn scope_of(service: &str) -> Scope {
     Scope { services: vec![service.into()], ..Scope::default() }
+}
+
+/// The one incident of a world.
+pub(crate) fn told(world: World) -> Incident {
+    let mut all = lastgasp_incident::incidents(world.evidence, Some("svc"));
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+/// All causes with their terms, for who looks at a test that fails.
+pub(crate) fn terms(i: &Incident) -> String {
+    i.causes
+        .iter()
+        .map(|c| {
+            let terms: String =
+                c.terms.iter().map(|t| format!("\n    {:+.1} {}: {}", t.log_odds, t.name, t.text)).collect();
+            format!("{} {} {:.2} ({:.1}){terms}\n", c.kind.name(), c.key, c.confidence, c.log_odds)
+        })
+        .collect()
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::printable::printable;
 
+/// The one page that reports and incidents are filled into.
 const PAGE: &str = include_str!("page.html");
 /// Colours, measures and the parts that all pages have.
 pub(crate) const CSS: &str = include_str!("page.css");
@@ -30,17 +31,20 @@ const SCRIPTS: &[&str] = &[
 #[must_use]
 pub fn page(document: &Value) -> String {
     let service = document["target"]["service"].as_str().unwrap_or("process");
-    filled(PAGE, &format!("lastgasp: {service}"), CSS, &SCRIPTS.join("\n"), document)
+    filled(&format!("lastgasp: {service}"), "lastgasp report", CSS, &SCRIPTS.join("\n"), document)
 }
 
-/// A page with its title, style, scripts and document in their places.
-pub(crate) fn filled(page: &str, title: &str, css: &str, scripts: &str, document: &Value) -> String {
+/// The page with its title, the command that says the same as text, style, scripts and document in their
+/// places.
+pub(crate) fn filled(title: &str, command: &str, css: &str, scripts: &str, document: &Value) -> String {
+    let page = PAGE;
     // A function of the target may be named like a placeholder or hold </script>: the page is filled in one
     // pass, and `<` is escaped in the JSON.
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let values = [
         ("{{TITLE}}", escape(&printable(title))),
+        ("{{COMMAND}}", escape(command)),
         ("/*{{CSS}}*/", css.to_owned()),
         ("/*{{JS}}*/", scripts.to_owned()),
         ("{{JSON}}", json),
@@ -72,7 +76,8 @@ mod tests {
         let page = page(&serde_json::json!({"target": {"service": name}}));
         assert_eq!(page.matches("</script>").count(), PAGE.matches("</script>").count());
         assert!(!page.contains("<img"));
-        assert!(page.contains("default-src 'none'"));
+        assert!(page.contains("default-src 'none'") && page.contains("<code>lastgasp report --format text</code>"));
+        assert!(!page.contains("{{TITLE}}") && !page.contains("{{COMMAND}}"));
     }
 
     #[test]

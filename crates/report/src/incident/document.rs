@@ -17,6 +17,16 @@ pub fn document(i: &Incident, earlier: &[Brief]) -> Value {
         "incidents": earlier.len() + 1,
         "kills": i.kills,
         "nearly": i.nearly,
+        "climbs": i.climbs.as_ref().map(|c| json!({
+            "instances": c.instances,
+            "first": c.first,
+            "limit_bytes": c.limit_bytes,
+            "from_bytes": c.bytes.0,
+            "to_bytes": c.bytes.1,
+            "seconds": round(c.seconds),
+            "seen": rfc3339(c.seen),
+            "seconds_left": round(c.seconds_left),
+        })),
         "instances": {"killed": i.instances.0, "seen": i.instances.1},
         "window": {
             "from": rfc3339(i.between.0),

@@ -55,7 +55,8 @@ pub fn judge(scenario: &Scenario, record: &Record, document: &Value, mask: Mask)
     let confidence = document["confidence"].as_f64().or(document["causes"][0]["confidence"].as_f64()).unwrap_or(0.0);
     let truth_at = (!scenario.truth.at.is_empty()).then(|| at_of(scenario, record)).flatten();
     let is_right = |said: &Said<'_>| right(scenario, said, truth_at, mask);
-    let no_incident = first.is_none() || kills_of(document) == Some(0);
+    // Of nobody's death nothing need be told but that memory climbs: where it does not, that is wrong.
+    let no_incident = first.is_none() || (kills_of(document) == Some(0) && document["climbs"].is_null());
     let (is_first, is_third) = if scenario.truth.kind == "none" {
         (no_incident, no_incident)
     } else {
@@ -215,6 +216,8 @@ mod tests {
         let none = "kind = \"none\"\nlives = true";
         assert!(of(none, &json!({ "kills": [], "cause": null, "causes": [] })).first);
         assert!(of(none, &json!({ "kills": 0, "cause": { "kind": "none" } })).first);
+        let climbs = json!({ "kills": 0, "climbs": { "instances": 4 }, "causes": [{ "kind": "leak", "key": "x" }] });
+        assert!(!of(none, &climbs).first, "a false alarm before anybody has died");
         let j = of(none, &verdict("config", "ugctab", 1_000_000, 0.9));
         assert!(!j.first && j.sure_and_wrong);
         assert!(!of(CONFIG, &json!({ "kills": [], "cause": null })).first);

@@ -8,6 +8,7 @@ use lastgasp_recorder::daemon::{HowItEnded, LifeNotice};
 use wildmatch::WildMatch;
 
 use super::SOURCE;
+use super::climb::{MemoryLook, MemoryLooks};
 use super::limit::Raised;
 use super::look::Look;
 use crate::changes::mapping::clean;
@@ -20,6 +21,8 @@ const FIRST_READ_MS: i64 = 10_000;
 const MAX_LIVES: usize = 20_000;
 /// How often a life is written again, that it is known in the newest files too.
 const AGAIN_MS: i64 = 3_600_000;
+/// A climb is written again for each such part of the limit that it has gone on for.
+const OF_CLIMB: u64 = 32;
 
 type Key = (i32, UnixMs);
 
@@ -43,6 +46,9 @@ struct Open {
     gauged: bool,
     /// A raised limit that has not stood yet.
     raised: Raised,
+    looks: MemoryLooks,
+    /// Bytes in use when its climb was last written.
+    climb_written: u64,
     environment: Option<(String, u64)>,
     replaced: bool,
     /// Jumps that were told of: by owner, when.
@@ -145,6 +151,21 @@ impl Lives {
         let is_old = now.saturating_sub(open.written) >= AGAIN_MS;
         let mut dirty = open.written == 0 || limit != life.limit_bytes || is_old;
         life.limit_bytes = limit;
+        open.looks.add(MemoryLook {
+            at: now,
+            usage: status.usage_bytes,
+            heap: status.heap_live_bytes,
+            goroutines: status.goroutines,
+        });
+        let climb = limit.and_then(|limit| open.looks.climb(limit));
+        let risen =
+            climb.is_some_and(|c| c.to_bytes >= open.climb_written.saturating_add(limit.unwrap_or(0) / OF_CLIMB));
+        // That it has come to rest is told too: else it would be told of for ever.
+        if risen || climb.is_some() != life.climb.is_some() {
+            open.climb_written = climb.map_or(0, |c| c.to_bytes);
+            life.climb = climb;
+            dirty = true;
+        }
         if let Some(percent) = status.gc_percent {
             let settings = (Some(percent), status.memory_limit);
             let before = (life.gogc, life.gomemlimit);
@@ -598,6 +619,20 @@ mod tests {
             (changes[0].kind.name(), changes[0].elements_before, changes[0].elements),
             ("census", Some(312), Some(230_184))
         );
+    }
+
+    #[test]
+    fn a_climb_is_written_as_it_goes_on_and_when_it_is_over() {
+        let mut l = lives();
+        let at = |mb: u64| TargetStatus { usage_bytes: mb << 20, ..status(1, "a", 400 << 20) };
+        let mut seen = Vec::new();
+        for (i, mb) in (0..).zip([60, 60, 61, 62, 90, 120, 150, 180, 210, 240, 240, 240, 240, 240]) {
+            l.update(&at(mb), T + i * 5000);
+            seen.extend(l.take().0.into_iter().map(|g| g.climb.map(|c| (c.from_bytes >> 20, c.to_bytes >> 20))));
+        }
+        let told: Vec<_> = seen.iter().flatten().map(|c| c.1).collect();
+        assert!(told.contains(&240) && seen.iter().flatten().all(|c| c.0 <= 62), "{seen:?}");
+        assert_eq!((seen[0], seen.last()), (None, Some(&None)), "it has come to rest");
     }
 
     /// A daemon that was restarted knows what was, and says of whom it saw no end.

@@ -1,11 +1,12 @@
 //! What needs no feed: starts and ends of watched processes, their builds, limits and settings of the
-//! collector, names of their environment, executables that were replaced, mounted ConfigMaps, collections
-//! that jump.
+//! collector, memory that climbs, names of their environment, executables that were replaced, mounted
+//! ConfigMaps, collections that jump.
 //!
 //! Two threads. One ([`run`]) hears of starts and ends, asks the watch every few seconds what it knows, and
 //! writes; it touches no process. The other ([`look`]) reads `/proc` and mounts, which may hang: what it does
 //! not say in time is not known.
 
+mod climb;
 mod limit;
 mod lives;
 mod look;

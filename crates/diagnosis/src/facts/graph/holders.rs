@@ -47,6 +47,18 @@ pub struct GraphRoot {
     /// that few functions make.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub made: Vec<GraphMade>,
+    /// Of a variable without a name: where the program's code writes it; only where few functions do.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub written: Vec<GraphPlace>,
+}
+
+impl GraphRoot {
+    /// The places that put what it keeps into it, where its code tells: of a slice, which is written when it
+    /// grows. What a map or a pointer leads to grows without the variable being written.
+    #[must_use]
+    pub fn grows_in(&self) -> &[GraphPlace] {
+        if self.type_name.starts_with("[]") { &self.written } else { &[] }
+    }
 }
 
 /// Where the program's code makes objects of one type. Code that takes the type from elsewhere (generic code,

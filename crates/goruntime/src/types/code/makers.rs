@@ -2,9 +2,10 @@
 //! puts something into a map, has the type in an argument, and the type stands in the code just before it.
 //!
 //! Generic code takes the type from a dictionary and reflection from anywhere: such calls are not among
-//! these, so that a type may also be made where none of them is.
+//! these, so that a type may also be made where none of them is. And where it puts something into package
+//! variables, which a stripped binary has no names of: who appends to one writes its first word.
 
-use lastgasp_inferior::Addr;
+use lastgasp_inferior::{Addr, AddrRange};
 
 use super::callees::Callee;
 use crate::arch::{Act, Place, REGISTERS, Step};
@@ -21,6 +22,8 @@ pub enum Makes {
     Array,
     /// It puts an element into a map of the type, which grows by it (`mapassign`).
     Element,
+    /// It writes a word of a package variable, which stands in the place of the type.
+    Variable,
 }
 
 /// All calls that make something, by type.
@@ -30,7 +33,8 @@ pub struct Makers {
 }
 
 impl Makers {
-    /// Where values of the type at an address are made in a way: the calls' own addresses, in order.
+    /// Where values of the type at an address are made in a way, or the variable there is written: the
+    /// instructions' own addresses, in order.
     pub fn of(&self, of: Addr, makes: Makes) -> impl Iterator<Item = Addr> + '_ {
         let from = self.all.partition_point(|(t, m, _)| (*t, *m) < (of, makes));
         let rest = self.all.get(from..).unwrap_or_default().iter();
@@ -38,7 +42,7 @@ impl Makers {
     }
 
     /// Adds what one function makes.
-    pub(super) fn add(&mut self, steps: &[Step], known: impl Fn(Addr) -> Option<Callee>) {
+    pub(super) fn add(&mut self, steps: &[Step], variables: AddrRange, known: impl Fn(Addr) -> Option<Callee>) {
         // What a register has that got the address of something in the binary, within a run of instructions
         // without jumps: that is where the compiler puts a type, right before the call.
         let mut registers = [None::<Addr>; REGISTERS];
@@ -75,6 +79,11 @@ impl Makers {
                     registers = [None; REGISTERS];
                 }
                 Act::Jump { .. } | Act::Away | Act::Return | Act::Stop => registers = [None; REGISTERS],
+                Act::Store { to: Place::Static(at), .. } if variables.contains(at) => {
+                    if self.all.len() < MAX_MAKERS {
+                        self.all.push((at, Makes::Variable, step.at));
+                    }
+                }
                 Act::Nothing | Act::Store { .. } | Act::Overwrite { .. } | Act::Compare { .. } | Act::LoseStack => {}
             }
         }
@@ -132,9 +141,9 @@ mod tests {
         let steps: Vec<Step> =
             acts.iter().enumerate().map(|(i, act)| Step { at: at(i), next: at(i + 1), act: *act }).collect();
         let mut makers = Makers::default();
-        makers.add(&steps, known);
+        makers.add(&steps, AddrRange { start: TYPE, end: Addr(TYPE.0 + 0x100) }, known);
         makers.sort();
-        [Makes::Value, Makes::Array, Makes::Element]
+        [Makes::Value, Makes::Array, Makes::Element, Makes::Variable]
             .into_iter()
             .flat_map(|m| makers.of(TYPE, m).map(move |at| (m, at)).collect::<Vec<_>>())
             .collect()
@@ -154,6 +163,15 @@ mod tests {
             made(&[address(0), call(PUT), address(3), Act::Move { to: 0, from: 3 }, call(NEW)]),
             [(Makes::Value, Addr(0x1010)), (Makes::Element, Addr(0x1004))]
         );
+    }
+
+    /// `TYPE` stands for a variable there.
+    #[test]
+    fn who_writes_a_variable_is_told() {
+        let store = |at| Act::Store { to: Place::Static(at), from: 3 };
+        assert_eq!(made(&[Act::Nothing, store(TYPE)]), [(Makes::Variable, Addr(0x1004))]);
+        assert_eq!(made(&[store(Addr(TYPE.0 + 8)), Act::Store { to: Place::Behind(2, 0), from: 3 }]), []);
+        assert_eq!(made(&[Act::Load { to: 0, from: Place::Static(TYPE) }]), [], "it is read");
     }
 
     /// A dictionary's type is loaded; what stood in the register before a call or a jump is not there after

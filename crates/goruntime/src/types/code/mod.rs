@@ -107,7 +107,7 @@ impl CodeTypes {
             let mut out = Part::default();
             for function in part {
                 let Some(steps) = steps(rt, mem, *function) else { continue };
-                out.makers.add(&steps, |at| functions.callee(at));
+                out.makers.add(&steps, variables, |at| functions.callee(at));
                 if !names_one_of(&steps, variables, pcs) {
                     continue;
                 }

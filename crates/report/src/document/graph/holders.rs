@@ -30,6 +30,7 @@ pub(super) struct Root<'a> {
     mostly: &'a str,
     mostly_bytes: u64,
     made: Vec<Made<'a>>,
+    written: Vec<Place<'a>>,
 }
 
 /// Where the program's code makes objects of one type.
@@ -123,19 +124,25 @@ impl<'a> Root<'a> {
             mostly: &r.mostly,
             mostly_bytes: r.mostly_bytes,
             made: r.made.iter().map(Made::of).collect(),
+            written: r.written.iter().map(Place::of).collect(),
         }
+    }
+}
+
+impl<'a> Place<'a> {
+    fn of(p: &'a GraphPlace) -> Self {
+        Self { function: &p.function, at: &p.at }
     }
 }
 
 impl<'a> Made<'a> {
     fn of(m: &'a GraphMade) -> Self {
-        let place = |p: &'a GraphPlace| Place { function: &p.function, at: &p.at };
         Self {
             type_name: &m.type_name,
             objects: m.objects,
             bytes: m.bytes,
             is_added_to: m.is_added_to,
-            places: m.places.iter().map(place).collect(),
+            places: m.places.iter().map(Place::of).collect(),
         }
     }
 }
