@@ -12,4 +12,6 @@ pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod resources;
 pub(crate) mod shared;
+pub(crate) mod short_waits;
 pub(crate) mod tamed;
+pub(crate) mod waits;

@@ -1,6 +1,6 @@
 //! A context that is at hand and not handed on. The page: `docs/rules/context-not-handed-on.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::each_node;
@@ -200,6 +200,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         site.expr.span,
         format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
     );
+    found.ask = Some(Ask::Bounds(crate::callers::called(case, outer), Bound::Time));
     // The request at hand with another context: somebody thought of it.
     let of_request = matches!(name, "Clone" | "WithContext")
         && outer

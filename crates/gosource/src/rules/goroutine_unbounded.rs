@@ -1,12 +1,12 @@
 //! Goroutines started without a bound. The page: `docs/rules/goroutine-unbounded.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, is_clock, length, loops_in};
 use crate::meaning::shared::by_requests;
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
-use crate::syntax::calls::Site;
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Role};
 
@@ -77,6 +77,11 @@ fn unit_of<'a>(
                 _ => "each round of a loop without end starts a goroutine".to_owned(),
             };
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            // A function of another package may wait for a place before each start.
+            let before = case.sites(id).iter().filter(|s| l.body.span.contains(s.expr.span) && s.how == How::Plain);
+            let before = before.filter(|s| !started.span.contains(s.expr.span) && s.expr.span.start < span.start);
+            found.ask =
+                Some(Ask::Bounds(before.flat_map(|s| crate::callers::called(case, s)).collect(), Bound::Number));
             if accepts {
                 found.level = Level::Hint;
                 found.why =
@@ -466,9 +471,7 @@ fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
 
 /// Whether a unit takes a lock and lets go of it when it ends.
 fn locks(case: &Case<'_>, id: FnId, unit: usize) -> bool {
-    case.sites(id)
-        .iter()
-        .any(|s| s.unit == unit && s.how == crate::syntax::calls::How::Defer && last_name(&s.call.fun) == "Unlock")
+    case.sites(id).iter().any(|s| s.unit == unit && s.how == How::Defer && last_name(&s.call.fun) == "Unlock")
 }
 
 fn accepts(body: &Block<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! A select that may wait for ever. The page: `docs/rules/select-no-way-out.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
@@ -55,6 +55,7 @@ impl Rule for SelectNoWayOut {
                             waited.join(" and ")
                         ),
                     );
+                    found.ask = crate::callers::once_at(case, id, head).map(Ask::Once);
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
                     let context = super::context_not_handed_on::context_of(f, unit);
