@@ -218,7 +218,11 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 .and_then(|id| callers::once_at(case, id, report_span).map(Ask::Once));
             let questions = [report_ask, once];
             let waits = !entry.info.code.ends_with("not-closed");
-            let prompt = || is_command_line(case.pkg, file) || waits && report_function.is_some_and(|f| talks(case, f));
+            let prompt = || {
+                is_command_line(case.pkg, file)
+                    || report_function.is_some_and(is_command)
+                    || waits && report_function.is_some_and(|f| talks(case, f))
+            };
             if let Some(why) = at_a_prompt(entry.info.code).filter(|_| prompt()) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
@@ -411,6 +415,7 @@ pub(crate) fn supports_tests(file: &str) -> bool {
     let used = folders.split('/').any(|f| {
         matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests")
             || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+            || f.starts_with("test") && f.bytes().any(|b| b.is_ascii_digit())
             || stands_in(f)
             || is_for_developers(f)
     });
@@ -439,6 +444,7 @@ fn is_for_developers(folder: &str) -> bool {
             | "loadtest"
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
+        || folder.ends_with("example")
 }
 
 /// Whether a file that is no test is there for tests: it names what a test is given.

@@ -2,6 +2,7 @@
 //! from one package's text, and says nothing where that does not tell.
 
 pub(crate) mod channels;
+pub(crate) mod failures;
 pub(crate) mod fields;
 pub(crate) mod groups;
 pub(crate) mod held;

@@ -49,6 +49,12 @@ pub(crate) fn is_short_of<'a>(
             if has_room(case, f, c, e.span) {
                 return Some("the channel was made here with room: what was put into it before is there at once");
             }
+            if c.call().is_some() && last_name(c) == "Done" && told_to_end(case, id, unit, e.span) {
+                return Some("it has told it to end before, and waits for the word that it has ended");
+            }
+            if gives_back(case, c, e.span, f, unit) {
+                return Some("a place is given back, which was taken before: what is received is there");
+            }
             (is_only_closed(case, c) && (ends || told_to_end(case, id, unit, e.span)))
                 .then_some("it ends something, and waits for the word that it has ended: nothing is ever sent there")
         }
@@ -64,9 +70,13 @@ pub(crate) fn is_short_of<'a>(
             StmtKind::Send(c, _) if is_of_a_list_with_room(case, f, c) => {
                 Some("each channel of the list is made with room and is sent to once")
             }
-            StmtKind::Send(c, _) if !in_loop(f, s.span) && room_everywhere(case, f, c) => Some(
-                "the channel is made with room wherever the package makes it: the first that is sent does not wait",
-            ),
+            StmtKind::Send(c, _)
+                if (!in_loop(f, s.span) || is_taken_off(f, c, s.span)) && room_everywhere(case, f, c) =>
+            {
+                Some(
+                    "the channel is made with room wherever the package makes it: the first that is sent does not wait",
+                )
+            }
             _ => None,
         },
     }
@@ -173,7 +183,8 @@ pub(crate) fn is_refreshed<'a>(
     unit: usize,
     node: Node<'a, 'a>,
 ) -> Option<&'static str> {
-    const TIMES: &[&str] = &["expir", "refresh", "updated", "deadline", "until", "fetched", "loaded"];
+    const TIMES: &[&str] =
+        &["expir", "refresh", "updated", "deadline", "until", "fetched", "loaded", "checked", "checktime"];
     let Node::Expr(wait) = node else { return None };
     wait.call()?;
     let u = f.scope.units.get(unit)?;
@@ -187,6 +198,7 @@ pub(crate) fn is_refreshed<'a>(
                     && i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
                 if around || leads_out {
                     tested.push(case.file(f).at(i.cond.span));
+                    behind(case, f, &i.cond, &mut tested);
                 }
             }
             StmtKind::Assign("=", l, _) if s.span.start > wait.span.end => {
@@ -199,6 +211,93 @@ pub(crate) fn is_refreshed<'a>(
     set.iter().filter(|name| of_time(name)).any(|name| tested.iter().any(|t| t.contains(*name))).then_some(
         "it is asked for only when the time in a field says so, and kept: whoever waits for the lock wants it too",
     )
+}
+
+/// What a condition looks at where it does not say so itself: the text of functions of this package that it
+/// calls, and of what the variables in it were made of.
+fn behind<'a>(case: &Case<'a>, f: &Function<'a>, cond: &'a Expr<'a>, out: &mut Vec<&'a str>) {
+    crate::syntax::visit::expr(cond, &mut |node| {
+        let Node::Expr(e) = node else { return true };
+        if let Some(Callee::Local(id)) = e.call().map(|c| case.pkg.callee(f, &c.fun))
+            && let Some(g) = case.pkg.funcs.get(id)
+        {
+            out.push(case.file(g).at(g.decl.span));
+        }
+        if let Some(Init::Value(made, _)) = f.scope.var(e).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) {
+            out.push(case.file(f).at(made.span));
+        }
+        true
+    });
+}
+
+/// Why what is asked for under a lock is asked for once: it stands under a test of a field for nil, and what
+/// is called sets that field.
+pub(crate) fn is_made_once<'a>(
+    case: &Case<'a>,
+    f: &'a Function<'a>,
+    unit: usize,
+    node: Node<'a, 'a>,
+) -> Option<&'static str> {
+    let Node::Expr(wait) = node else { return None };
+    let Callee::Local(id) = case.pkg.callee(f, &wait.call()?.fun) else { return None };
+    let g = case.pkg.funcs.get(id)?;
+    let u = f.scope.units.get(unit)?;
+    let mut fields: Vec<&str> = Vec::new();
+    each_node(u.body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::If(i) = &s.kind
+            && i.then.span.contains(wait.span)
+            && let ExprKind::Binary("==", operands) = &i.cond.kind
+            && let [x, nil] = operands.as_slice()
+            && nil.is_nil()
+        {
+            fields.extend(x.selector().map(|(_, name)| name));
+        }
+    });
+    let mut sets = false;
+    for inner in &g.scope.units {
+        each_node(inner.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, _) = &s.kind
+            {
+                sets |= l.iter().filter_map(|t| t.selector()).any(|(_, name)| fields.contains(&name));
+            }
+        });
+    }
+    sets.then_some(
+        "it is asked for only as long as the field is nil, which it sets: whoever waits for the lock wants it too",
+    )
+}
+
+/// Why a wait under a lock is seldom: the function changes the service itself, by its name, and whoever wants
+/// the lock has to wait for that.
+pub(crate) fn is_for_a_change<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
+    let name = f.decl.name.name.to_lowercase();
+    let changes =
+        ["reconfigur", "reload", "restart", "upgrade", "selfupdate", "reinit"].iter().any(|w| name.starts_with(w));
+    let of_updater = f.receiver_type().is_some_and(|t| {
+        let t = t.to_lowercase();
+        ["updater", "upgrader", "installer", "migrator"].iter().any(|w| t.ends_with(w))
+    }) && ["update", "upgrade", "install", "migrate"].iter().any(|w| name.starts_with(w));
+    let sleeps = match node {
+        Node::Expr(e) => e.call().is_some_and(|c| {
+            case.pkg.callee(f, &c.fun) == Callee::Package("time", "Sleep")
+                && is_short_time(case.file(f).at(e.span), "time.Sleep(")
+        }),
+        Node::Stmt(_) => false,
+    };
+    // `func (s *lockedTransport) RoundTrip(r) { s.mu.Lock(); ...; return s.rt.RoundTrip(r) }`.
+    let wraps = f.receiver_type().is_some_and(|t| {
+        let t = t.to_lowercase();
+        ["safe", "locked", "synchronized", "serial", "exclusive"].iter().any(|w| t.starts_with(w))
+    }) && matches!(node, Node::Expr(e) if e.call().is_some_and(|c| last_name(&c.fun) == f.decl.name.name));
+    if wraps {
+        return Some("the type is there to let one at a time through to what it wraps, by its name");
+    }
+    if of_updater {
+        return Some("it replaces the program or its data: that there is one at a time is what the lock is for");
+    }
+    (changes && sleeps).then_some("the service is configured anew, which is seldom, and waits for a short time")
 }
 
 /// Why a select under a lock may be meant: it gives up after a second or so, or waits for nothing but an end.
@@ -233,6 +332,19 @@ fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommC
             "all that it waits for is that something ends: the lock is held as long on purpose, so that there is one at a time",
         );
     }
+    // `case l.ch <- v:` beside `case <-l.done:`: the receiver's own end.
+    let of = |e: &Expr<'a>| e.selector().map(|(x, _)| case.file(f).at(x.span));
+    let receivers: Vec<&str> =
+        comms().filter_map(|c| if let StmtKind::Send(to, _) = &c.kind { of(to) } else { None }).collect();
+    let own_end = |c: &Stmt<'a>| match &c.kind {
+        StmtKind::Expr(e) => {
+            e.unary("<-").is_some_and(|c| ends_something(last_name(c)) && of(c).is_some_and(|x| receivers.contains(&x)))
+        }
+        _ => false,
+    };
+    if comms().any(own_end) {
+        return Some("the receiver's own end leads out of it: whether a receiver that lives may be slow is not known");
+    }
     let context = |c: &Stmt<'a>| match &c.kind {
         StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
         _ => false,
@@ -244,13 +356,18 @@ fn is_bounded_select<'a>(case: &Case<'a>, f: &'a Function<'a>, cases: &'a [CommC
 
 /// `<-time.After(500 * time.Millisecond)`, `<-time.After(time.Second)`: not longer than some seconds.
 fn is_short_timer(text: &str) -> bool {
-    let Some((_, after)) = text.split_once("time.After(") else { return false };
+    is_short_time(text, "time.After(")
+}
+
+/// Whether what stands behind such a call in a text is some seconds at most.
+fn is_short_time(text: &str, call: &str) -> bool {
+    let Some((_, after)) = text.split_once(call) else { return false };
     let argument: String = after.split(')').next().unwrap_or_default().split_whitespace().collect();
     let mut most = None;
     for part in argument.split('*') {
         match part {
-            "time.Second" => most = Some(5),
-            "time.Millisecond" => most = Some(5_000),
+            "time.Second" => most = Some(10),
+            "time.Millisecond" => most = Some(10_000),
             "time.Microsecond" | "time.Nanosecond" => most = Some(u32::MAX),
             number if number.parse::<u32>().is_ok() => {}
             _ => return false,
@@ -298,6 +415,26 @@ fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<
     roomy && !other
 }
 
+/// Whether the round that sends takes the channel's owner off its list before: `delete(q.workers, w); w.ch <-
+/// task`. Then each is sent to once.
+fn is_taken_off<'a>(f: &'a Function<'a>, channel: &Expr<'a>, at: Span) -> bool {
+    let Some(owner) = channel.selector().and_then(|(x, _)| f.scope.var(x)) else { return false };
+    let mut taken = false;
+    for (_, _, l) in f.scope.units.iter().flat_map(|u| loops_in(u.body)) {
+        if !l.body.span.contains(at) {
+            continue;
+        }
+        each_node(&l.body, |node| {
+            if let Node::Expr(e) = node
+                && let Some(call) = e.call().filter(|c| c.fun.ident() == Some("delete"))
+            {
+                taken |= call.args.get(1).is_some_and(|k| f.scope.var(k) == Some(owner));
+            }
+        });
+    }
+    taken
+}
+
 fn in_loop(f: &Function<'_>, at: Span) -> bool {
     f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
 }
@@ -314,6 +451,33 @@ fn has_deadline<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
     case.all_sites().any(|(_, _, s)| {
         s.call.fun.selector().is_some_and(|(of, setter)| setters.contains(&setter) && last_name(of) == name)
     })
+}
+
+/// Whether a receive of which nothing is kept gives back a place of a semaphore: the channel's name says that
+/// it is one, and the package sends to it.
+fn gives_back<'a>(case: &Case<'a>, channel: &Expr<'a>, at: Span, f: &'a Function<'a>, unit: usize) -> bool {
+    let name = last_name(channel);
+    let lower = name.to_lowercase();
+    if !["sem", "slot", "token", "permit"].iter().any(|w| lower.starts_with(w) || lower.ends_with(w)) {
+        return false;
+    }
+    let mut alone = false;
+    if let Some(u) = f.scope.units.get(unit) {
+        each_node(u.body, |node| {
+            if let Node::Stmt(Stmt { kind: StmtKind::Expr(e), .. }) = node {
+                alone |= e.span == at;
+            }
+        });
+    }
+    let mut sent = false;
+    for u in case.funcs().flat_map(|(_, g)| &g.scope.units) {
+        each_node(u.body, |node| {
+            if let Node::Stmt(Stmt { kind: StmtKind::Send(c, _), .. }) = node {
+                sent |= last_name(c) == name;
+            }
+        });
+    }
+    alone && sent
 }
 
 /// Whether the package closes a channel of this name and never sends to one.

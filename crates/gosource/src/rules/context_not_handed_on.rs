@@ -212,6 +212,11 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.level = Level::Hint;
         found.why =
             Some("a client or the like is made, which is kept: it may well outlive what the context is of".into());
+    } else if is_only_started(case, id) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "this function is only ever started as a goroutine: it goes on after who starts it, on purpose".into(),
+        );
     } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
@@ -290,6 +295,15 @@ fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
     if !last_name(&outer.call.fun).starts_with("New") {
         return false;
     }
+    // What a constructor of another module makes keeps its context to refresh tokens and keys by.
+    if let Callee::Package(path, _) | Callee::Method(path, ..) = outer.callee
+        && path.split('/').next().is_some_and(|host| host.contains('.'))
+        && ["Client", "Provider", "Service", "Session", "Source", "Verifier", "KeySet"]
+            .iter()
+            .any(|w| last_name(&outer.call.fun).ends_with(w))
+    {
+        return true;
+    }
     let mut kept = false;
     for u in &f.scope.units {
         each_node(u.body, |node| {
@@ -302,6 +316,12 @@ fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
         });
     }
     kept
+}
+
+/// Whether all that this package does with a function is to start it as a goroutine.
+fn is_only_started(case: &Case<'_>, id: FnId) -> bool {
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some() && edges.all(|e| e.starts)
 }
 
 /// Whether the comment right above a line names contexts.

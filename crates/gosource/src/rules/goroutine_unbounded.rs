@@ -92,6 +92,19 @@ fn unit_of<'a>(
                     "the round sets a deadline on what it hands to the goroutine, which lives no longer than that says"
                         .into(),
                 );
+            } else if takes_connection(case, f, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "it is handed a connection or a channel of one: how many there are is up to the clients".into(),
+                );
+            } else if is_of_new_entry(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("it starts where a key is new in a map: one for each entry, and no more than that has".into());
+            } else if is_of_first(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("it starts for the first of a list alone: one for each list, until that is worked off".into());
             } else if ends_with_context(f, started) {
                 found.level = Level::Hint;
                 found.why =
@@ -115,6 +128,7 @@ fn unit_of<'a>(
                 None => "each request starts a goroutine that may outlive it",
             };
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            let flag = one_at_a_time(case, f, u.body, *span);
             // A method of what all requests share, under its lock: that lock is taken to look at what runs.
             let of_receiver = started.call().is_some_and(|c| c.args.is_empty() && c.fun.selector().is_some());
             let name = f.decl.name.name;
@@ -129,7 +143,12 @@ fn unit_of<'a>(
                     "nothing is seen that it waits for: it ends when its work is done, and how long that takes is not known"
                         .into(),
                 );
-            } else if each.is_none() && waits_for_end(f, started) {
+            } else if let Some(flag) = flag.filter(|_| each.is_none()) {
+                found.level = Level::Hint;
+                found.why = Some(format!(
+                    "`{flag}` is looked at before and set with the start: as long as it says so there is no second one"
+                ));
+            } else if each.is_none() && (waits_for_end(f, started) || ends_with_context(f, started)) {
                 found.level = Level::Hint;
                 found.why = Some("it begins by waiting for the end of a context: whose, and when, is not known".into());
             } else if of_receiver && each.is_none() && belongs_to_what_is_given(f, u.body, started) {
@@ -157,6 +176,13 @@ fn unit_of<'a>(
                 head,
                 format!("{who} reach this loop, which starts a goroutine for each element and waits for none"),
             );
+            if joined_beside(f, unit) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "a goroutine beside waits for all of them: who gets the answer waits as long as they take, and starts no more meanwhile"
+                        .into(),
+                );
+            }
             if requests && ends_by_itself(case, f, started) {
                 found.level = Level::Hint;
                 found.why = Some("nothing is seen that it waits for: it ends when its work is done".into());
@@ -403,6 +429,96 @@ fn ends_with_context<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
         StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
         _ => false,
     })
+}
+
+/// Whether a goroutine is handed what an accepted connection is: one a connection is Go's way.
+fn takes_connection<'a>(case: &Case<'a>, f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let Some(call) = started.call() else { return false };
+    call.args.iter().any(|a| {
+        let ty = case.pkg.type_of(f, a);
+        let of_connection = ty.pointee().name().is_some_and(|(path, name)| {
+            matches!((path, name), ("net", "Conn" | "TCPConn")) || path.ends_with("/ssh") && name == "NewChannel"
+        });
+        of_connection || a.selector().is_some_and(|(_, name)| matches!(name, "conn" | "Conn"))
+    })
+}
+
+/// Whether a start stands under `if !ok { m[key] = v; ... }`, for a map that was there before the loop.
+fn is_of_new_entry<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
+    let mut new = false;
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::If(i) = &s.kind else { return };
+        if !i.then.span.contains(start) {
+            return;
+        }
+        let absent = i.cond.unary("!").is_some_and(|x| x.ident().is_some());
+        let outside = |e: &Expr<'a>| {
+            let root = e.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
+            root.is_none_or(|v| !body.span.contains(v.span))
+        };
+        let entry = |s: &crate::syntax::ast::Stmt<'a>| match &s.kind {
+            StmtKind::Assign("=", l, _) => l.iter().any(|t| match &t.kind {
+                ExprKind::Index(m, _) => {
+                    outside(m) && matches!(case.pkg.underlying(&case.pkg.type_of(f, m)), Type::Map(..))
+                }
+                _ => false,
+            }),
+            _ => false,
+        };
+        new |= absent && i.then.stmts.iter().any(entry);
+    });
+    new
+}
+
+/// Whether a goroutine beside waits for all of a group, and then tells who has the channel.
+fn joined_beside<'a>(f: &'a Function<'a>, unit: usize) -> bool {
+    let mut joined = false;
+    let beside = f.scope.units.iter().filter(|u| u.role == Role::Go && u.parent == Some(unit) && u.loops == 0);
+    for u in beside {
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node {
+                joined |= e.method_call().is_some_and(|(_, name, args)| name == "Wait" && args.args.is_empty());
+            }
+        });
+    }
+    joined
+}
+
+/// Whether a start stands under `if len(x) == 1 { ... }`.
+fn is_of_first<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
+    let mut first = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::If(i) = &s.kind
+            && i.then.span.contains(start)
+        {
+            let text: String = case.file(f).at(i.cond.span).split_whitespace().collect();
+            first |= text.starts_with("len(") && text.ends_with("==1");
+        }
+    });
+    first
+}
+
+/// The field that a function looks at before a start, to leave or to begin with it, and sets to true before
+/// the start: `if s.running { return }; s.running = true; go s.run()`.
+fn one_at_a_time<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, start: Span) -> Option<&'a str> {
+    let (mut tested, mut set): (Vec<&'a str>, Vec<&'a str>) = (Vec::new(), Vec::new());
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        match &s.kind {
+            StmtKind::If(i) if s.span.start < start.start => tested.push(case.file(f).at(i.cond.span)),
+            StmtKind::Assign("=", l, r) if s.span.start < start.start => {
+                for (target, value) in l.iter().zip(r) {
+                    if let (Some((_, field)), Some("true")) = (target.selector(), value.ident()) {
+                        set.push(field);
+                    }
+                }
+            }
+            _ => {}
+        }
+    });
+    set.into_iter().find(|field| tested.iter().any(|t| t.split(|c: char| !c.is_alphanumeric()).any(|w| w == *field)))
 }
 
 /// Whether a literal begins with `<-ctx.Done()`.

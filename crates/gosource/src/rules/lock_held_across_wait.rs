@@ -1,14 +1,16 @@
 //! A lock that is held while something is waited for. The page: `docs/rules/lock-held-across-wait.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::short_waits::{
-    asks_a_file, gives_up_itself, handed_to_owner, is_kept_for_all, is_refreshed, is_short_of,
+    asks_a_file, gives_up_itself, handed_to_owner, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
+    is_short_of,
 };
 use crate::meaning::waits::{waits, without_waiting};
 use crate::syntax::ast::{ExprKind, Type};
+use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init, VarKind};
 
 /// The rule.
@@ -55,7 +57,15 @@ impl Rule for LockHeldAcrossWait {
                     let fits = fits
                         .or_else(|| gives_up_itself(case, f, node))
                         .or_else(|| asks_a_file(case, f, node))
-                        .or_else(|| is_refreshed(case, f, unit, node));
+                        .or_else(|| is_refreshed(case, f, unit, node))
+                        .or_else(|| is_made_once(case, f, unit, node))
+                        .or_else(|| is_for_a_change(case, f, node));
+                    // A deadline may stand in what is called, in another package.
+                    if let Node::Expr(e) = node
+                        && let Some(site) = case.sites(id).iter().find(|s| s.expr.span == e.span)
+                    {
+                        found.ask = Some(Ask::Bounds(crate::callers::called(case, site), Bound::Time));
+                    }
                     if let (true, Some(why)) = (surely, fits) {
                         found.level = Level::Hint;
                         found.why = Some(why.into());

@@ -78,6 +78,19 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if follow.unlocked && named && some_lets_go(case, lock.field) {
         return;
     }
+    // `getConn` and `returnConn`: what is taken under the lock is given back with it.
+    let counterpart = match lower.as_str() {
+        n if ["get", "take", "borrow", "checkout", "open", "begin"].iter().any(|w| n.starts_with(w)) => {
+            &["return", "put", "release", "give", "free", "done", "finish", "end", "commit"][..]
+        }
+        _ => &[],
+    };
+    let gives_back = |g: &Function<'_>| {
+        let name = g.decl.name.name.to_lowercase();
+        g.receiver_type() == f.receiver_type() && counterpart.iter().any(|w| name.starts_with(w))
+    };
+    let returned = || case.funcs().any(|(other, g)| gives_back(g) && lets_go(case, other, lock.field));
+    let protocol = follow.unlocked && !counterpart.is_empty() && returned();
     let mut exits = follow.exits;
     exits.sort_unstable();
     exits.dedup();
@@ -88,6 +101,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
         format!("`{}` is taken and never given back: nothing calls `{}.{}`", lock.key, lock.key, op.counterpart())
     };
     let found = out.found(id, at, sentence);
+    if protocol {
+        found.level = Level::Hint;
+        found.why = Some("by its name and that of the one that unlocks, who calls it gives the lock back later".into());
+    }
     for (_, _, exit) in exits.iter().filter(|(a, ..)| *a == at).take(3) {
         found.related.push((f.file, *exit, "held where this path ends".into()));
     }
