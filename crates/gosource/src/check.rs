@@ -241,6 +241,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 || helps_tests(file)
                 || is_test_package(case.pkg)
                 || receiver.is_some_and(stands_in)
+                || report_function.is_some_and(|f| is_for_tests(f.decl.name.name))
             {
                 finding.level = finding.level.min(Level::Hint);
             }
@@ -394,6 +395,11 @@ fn stands_in(name: &str) -> bool {
         }
     }
     words.iter().any(|w| matches!(w.as_str(), "fake" | "fakes" | "mock" | "mocks" | "test"))
+}
+
+/// Whether a function's name says that tests call it: `NewStoreForTests`.
+fn is_for_tests(name: &str) -> bool {
+    ["ForTest", "ForTests", "ForTesting"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.

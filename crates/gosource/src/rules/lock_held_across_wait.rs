@@ -2,12 +2,12 @@
 
 use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::asked_for_all::{
+    asks_a_file, gives_up_itself, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
+};
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::short_waits::{
-    asks_a_file, gives_up_itself, handed_to_owner, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
-    is_short_of,
-};
+use crate::meaning::short_waits::{handed_to_owner, is_short_of};
 use crate::meaning::waits::{waits, without_waiting};
 use crate::syntax::ast::{ExprKind, Type};
 use crate::syntax::visit::Node;
