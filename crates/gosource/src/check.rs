@@ -419,8 +419,10 @@ fn is_test_package(pkg: &Package<'_>) -> bool {
 pub(crate) fn supports_tests(file: &str) -> bool {
     let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
     let used = folders.split('/').any(|f| {
-        matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests")
-            || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+        matches!(
+            f,
+            "integration" | "testing" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests"
+        ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
             || f.starts_with("test") && f.bytes().any(|b| b.is_ascii_digit())
             || stands_in(f)
             || is_for_developers(f)

@@ -74,6 +74,9 @@ pub(crate) fn is_short_of<'a>(
             StmtKind::Send(c, _) if is_of_a_list_with_room(case, f, c) => {
                 Some("each channel of the list is made with room and is sent to once")
             }
+            StmtKind::Send(c, _) if is_pool(case, c) => Some(
+                "by its name the channel is a pool, and it is made with room: what is put back there has its place",
+            ),
             StmtKind::Send(c, _)
                 if (!in_loop(f, s.span) || is_taken_off(f, c, s.span)) && room_everywhere(case, f, c) =>
             {
@@ -237,6 +240,36 @@ fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<
                     // `list[:0]`, `nil`: nothing is put into it.
                     None => other |= !(value.is_nil() || matches!(value.kind, ExprKind::Slice(..))),
                 }
+            });
+        }
+    }
+    roomy && !other
+}
+
+/// Whether a channel in a field is named as a pool, and made with room wherever the package makes it.
+fn is_pool<'a>(case: &Case<'a>, channel: &Expr<'a>) -> bool {
+    let Some((_, name)) = channel.selector() else { return false };
+    let lower = name.to_lowercase();
+    if !["pool", "idle", "free"].iter().any(|w| lower.starts_with(w) || lower.ends_with(w)) {
+        return false;
+    }
+    let (mut roomy, mut other) = (false, false);
+    for (_, g) in case.funcs() {
+        let mut look = |e: &Expr<'a>| match made(case.pkg, g, e) {
+            Some(Room::None) => other = true,
+            Some(_) => roomy = true,
+            None => {}
+        };
+        for u in &g.scope.units {
+            each_node(u.body, |node| match node {
+                Node::Stmt(Stmt { kind: StmtKind::Assign("=", l, r), .. }) if l.len() == r.len() => {
+                    l.iter().zip(r).filter(|(t, _)| last_name(t) == name).for_each(|(_, v)| look(v));
+                }
+                Node::Expr(Expr { kind: ExprKind::Composite(_, elements), .. }) => {
+                    let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
+                    named.for_each(|(_, v)| look(v));
+                }
+                _ => {}
             });
         }
     }

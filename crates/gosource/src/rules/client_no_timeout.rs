@@ -83,6 +83,15 @@ impl Rule for ClientNoTimeout {
                 found.level = Level::Hint;
                 found.why = Some("its transport bounds how long it waits for a connection or for an answer".into());
             }
+            if is_handed_with_context(case, holder) {
+                found.level = Level::Hint;
+                found.why = Some("it is handed on with a context: what sends by it may do so with that".into());
+            }
+            if matches!(at, At::Function(_)) && sends_for_others(case) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("all requests that this package sends are made by others, who may give them a context".into());
+            }
             if let Some(why) = with_context_of_another(case, &at, span) {
                 found.level = Level::Hint;
                 found.why = Some(why.into());
@@ -96,6 +105,32 @@ impl Rule for ClientNoTimeout {
             }
         }
     }
+}
+
+/// Whether a client is handed, together with a context, to another module.
+fn is_handed_with_context<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    case.sites(id).iter().any(|s| {
+        matches!(s.callee, Callee::Package(path, _) if path.contains('.'))
+            && s.call.args.iter().any(|a| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var))
+            && s.call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
+    })
+}
+
+/// Whether the package sends requests by clients, and each of them is a parameter.
+fn sends_for_others(case: &Case<'_>) -> bool {
+    let mut sent = case
+        .all_sites()
+        .filter(|(_, _, s)| {
+            matches!(s.callee, Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head" | "Do"))
+        })
+        .peekable();
+    sent.peek().is_some()
+        && sent.all(|(_, f, s)| {
+            let request = s.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+            last_name(&s.call.fun) == "Do" && request.is_some_and(|v| v.kind == VarKind::Param)
+        })
 }
 
 /// Why requests by a client may have a context though this package gives them none: a library makes them.

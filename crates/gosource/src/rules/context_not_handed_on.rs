@@ -212,6 +212,11 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.level = Level::Hint;
         found.why =
             Some("a client or the like is made, which is kept: it may well outlive what the context is of".into());
+    } else if outer.call.args.iter().any(|a| a.ident() == Some(ctx))
+        || of_context && f.decl.sig.results.iter().any(|r| r.ty.is("context", "Context"))
+    {
+        found.level = Level::Hint;
+        found.why = Some("a context is made that goes on where this one ends, and may take its values: whoever calls that wants it so".into());
     } else if is_only_started(case, id) {
         found.level = Level::Hint;
         found.why = Some(

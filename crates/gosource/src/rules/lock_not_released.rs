@@ -62,6 +62,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if is_given_away(case, f, u.body, lock.key) {
         return;
     }
+    // `return &iterator{cache: c}` after `c.RLock()`: what is returned lets go of `cache` when it is closed.
+    if !follow.unlocked && is_held_by_result(case, f, u.body, lock) {
+        return;
+    }
     // Hand over hand: what is locked gets another name, and is unlocked by that.
     if !follow.unlocked && gets_another_name(f, u.body, lock.key) {
         return;
@@ -122,6 +126,28 @@ fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key
         }
     });
     given
+}
+
+/// Whether what has the lock goes into a struct, and a method of this package unlocks what stands in that
+/// field.
+fn is_held_by_result<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, lock: &LockCall<'a>) -> bool {
+    let owner = lock.key.split('.').next().unwrap_or(lock.key);
+    let mut fields: Vec<&str> = Vec::new();
+    each_node(body, |node| {
+        if let Node::Expr(e) = node
+            && let ExprKind::Composite(_, elements) = &e.kind
+        {
+            let of_owner = elements.iter().filter(|(_, v)| v.ident() == Some(owner) && f.scope.var(v).is_some());
+            fields.extend(of_owner.filter_map(|(k, _)| k.as_ref()?.ident()));
+        }
+    });
+    let unlocks = |name: &str| matches!(name, "Unlock" | "RUnlock");
+    !fields.is_empty()
+        && case.all_sites().any(|(_, _, s)| {
+            let Some((x, name)) = s.call.fun.selector() else { return false };
+            let held = |e: &Expr<'a>| e.selector().is_some_and(|(_, field)| fields.contains(&field));
+            unlocks(name) && (held(x) || x.selector().is_some_and(|(inner, _)| held(inner)))
+        })
 }
 
 /// Whether the variable whose lock it is is given to another variable.

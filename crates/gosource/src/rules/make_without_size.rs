@@ -30,6 +30,8 @@ impl Rule for MakeWithoutSize {
                     if is_configured(&found.over) {
                         report.why =
                             Some("what comes stands in a configuration: it is as long as somebody wrote it".into());
+                    } else if case.pkg.vars.get(&*found.over).and_then(|v| v.value).is_some_and(is_short_list) {
+                        report.why = Some("what comes is a short list that is written in the source".into());
                     } else if case.calls.is_hot(case.pkg, id, unit) {
                         report.level = Level::Warning;
                         report.why = Some("requests reach this function, and each round of the loop adds one".into());
@@ -38,6 +40,11 @@ impl Rule for MakeWithoutSize {
             }
         }
     }
+}
+
+/// `var delimiters = []string{",", ";"}`.
+fn is_short_list(value: &Expr<'_>) -> bool {
+    matches!(&value.kind, ExprKind::Composite(_, elements) if elements.len() <= 16)
 }
 
 /// Whether what a loop goes over stands in a configuration, by the name of what it is a field of.

@@ -168,6 +168,12 @@ fn is_way_out<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> boo
     if names == 2 || ends_something(last_name(channel)) {
         return true;
     }
+    // `idle, timer := clock.NewTimer(d)`, of a clock that tests replace.
+    if let Some(Init::Value(made, _)) = f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
+        && made.call().is_some_and(|c| ["Timer", "Ticker", "After"].iter().any(|w| last_name(&c.fun).ends_with(w)))
+    {
+        return true;
+    }
     match case.pkg.type_of(f, channel) {
         // Signals, times and empty structs are told for their own sake.
         Type::Chan(_, of) => {

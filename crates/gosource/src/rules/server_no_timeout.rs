@@ -40,7 +40,8 @@ impl Rule for ServerNoTimeout {
                     found.why = Some("only this machine can reach it".into());
                 } else if site.call.args.last().is_some_and(Expr::is_nil)
                     && is_debug_alone(case, id, site.unit)
-                    && site.call.args.first().is_some_and(|a| is_for_profiles(case.file(f).at(a.span)))
+                    && (case.pkg.name == "pprof"
+                        || site.call.args.first().is_some_and(|a| is_for_profiles(case.file(f).at(a.span))))
                 {
                     found.level = Level::Hint;
                     found.why = Some(
