@@ -221,6 +221,8 @@ fn is_start(case: &Case<'_>, f: &Function<'_>) -> bool {
         p.ty.pointee().name().is_some_and(|(path, name)| {
             matches!((path, name), ("github.com/spf13/cobra", "Command"))
                 || path.starts_with("github.com/urfave/cli") && matches!(name, "Context" | "Command")
+                // As Go's own command has them: `func run(cmd *Command, args []string)`.
+                || path.is_empty() && name == "Command" && f.decl.sig.params.len() == 2
         })
     });
     f.receiver_type().is_none() && (name == "init" || name == "main" && case.pkg.name == "main") || command

@@ -94,6 +94,31 @@ pub(crate) fn is_refreshed<'a>(
             _ => {}
         }
     });
+    // `if t.needsRefresh() { t.refresh(ctx) }`.
+    let renews = wait.call().is_some_and(|c| {
+        let name = last_name(&c.fun).to_lowercase();
+        ["refresh", "renew"].iter().any(|w| name.contains(w))
+    });
+    let needed = |t: &&str| {
+        ["needsrefresh", "needstokenrefresh", "expired", "isstale"].iter().any(|w| t.to_lowercase().contains(w))
+    };
+    if renews && tested.iter().any(needed) {
+        return Some("it is renewed where a test says that it has to be: whoever waits for the lock wants it too");
+    }
+    // The function that asks may note the time itself.
+    if let Some(Callee::Local(id)) = wait.call().map(|c| case.pkg.callee(f, &c.fun))
+        && let Some(g) = case.pkg.funcs.get(id)
+    {
+        for inner in &g.scope.units {
+            each_node(inner.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, _) = &s.kind
+                {
+                    set.extend(l.iter().filter_map(|e| e.selector()).map(|(_, name)| name));
+                }
+            });
+        }
+    }
     let of_time = |name: &str| TIMES.iter().any(|w| name.to_lowercase().contains(w));
     set.iter().filter(|name| of_time(name)).any(|name| tested.iter().any(|t| t.contains(*name))).then_some(
         "it is asked for only when the time in a field says so, and kept: whoever waits for the lock wants it too",

@@ -45,6 +45,14 @@ pub(crate) fn is_short_of<'a>(
             if has_deadline(case, f, e) {
                 return Some("the package sets a deadline on the connection: it is waited for no longer than that");
             }
+            let on_file = |c: &crate::syntax::ast::Call<'a>| {
+                last_name(&c.fun).starts_with("Dial") && c.args.iter().any(|a| case.file(f).at(a.span) == "\"unix\"")
+            };
+            if e.call().is_some_and(on_file) {
+                return Some(
+                    "it asks for a socket file of this machine: whether somebody listens there is known at once",
+                );
+            }
             let last = e.call().map_or("", |c| last_name(&c.fun));
             if ends && ["Stop", "Close", "Shutdown", "Disconnect"].iter().any(|w| last.starts_with(w)) {
                 return Some("it ends what the lock guards: that nobody uses it meanwhile is what the lock is for");

@@ -147,6 +147,14 @@ fn with_context_of_another(case: &Case<'_>, at: &At, span: Span) -> Option<&'sta
     if sends(case) {
         return None;
     }
+    let option = |s: &crate::syntax::calls::Site<'_>| {
+        last_name(&s.call.fun).ends_with("Client")
+            && matches!(s.callee, Callee::Package(path, _) | Callee::Method(path, ..) if path.contains('.'))
+            && s.call.args.iter().any(holds)
+    };
+    if case.sites(*id).iter().any(option) {
+        return Some("it is given to another module, which sends by it: how long that waits is for its calls to say");
+    }
     let (mut given, mut for_client) = (false, false);
     for u in &f.scope.units {
         crate::meaning::loops::each_node(u.body, |node| {

@@ -72,6 +72,10 @@ impl Rule for ContextNotHandedOn {
                 found.why =
                     Some("the connection was taken over: that it ends no longer ends the request's context".into());
             }
+            if migrates(case.file(f).name, f) {
+                found.level = Level::Hint;
+                found.why = Some("by its name it changes the database when the program starts: once, and nobody waits for a request meanwhile".into());
+            }
             if text.ends_with("DialTimeout") {
                 found.level = Level::Hint;
                 found.why = Some("it waits no longer than its timeout".into());
@@ -171,7 +175,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     // What makes another context of it, or starts what is to go on afterwards, takes its own on purpose.
     const GO_ON: &[&str] =
         &["With", "Start", "start", "Watch", "watch", "Monitor", "monitor", "Spawn", "spawn", "Background", "Detach"];
-    let of_context = matches!(outer.callee, Callee::Package("context", _));
+    let of_context = matches!(outer.callee, Callee::Package("context", _)) || name.starts_with("ContextWith");
     let goes_on =
         !of_context && GO_ON.iter().any(|w| name.starts_with(w)) || name.contains("Shutdown") || name.contains("Async");
     // `diag.Monitoring.Invoked(context.Background(), ...)` counts and does not wait.
@@ -217,6 +221,9 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     {
         found.level = Level::Hint;
         found.why = Some("a context is made that goes on where this one ends, and may take its values: whoever calls that wants it so".into());
+    } else if of_context && makes_something(f) {
+        found.level = Level::Hint;
+        found.why = Some("a constructor makes a context for what it makes, which lives longer than the call".into());
     } else if is_only_started(case, id) {
         found.level = Level::Hint;
         found.why = Some(
@@ -321,6 +328,21 @@ fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
         });
     }
     kept
+}
+
+/// Whether a function is a constructor by its name and what it gives.
+fn makes_something(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name;
+    f.receiver_type().is_none()
+        && ["New", "new", "Open"].iter().any(|w| name.starts_with(w))
+        && f.decl.sig.results.iter().any(|r| !r.ty.is("", "error"))
+}
+
+/// Whether a function, or its file, is named after what changes a database when a program starts.
+fn migrates(file: &str, f: &Function<'_>) -> bool {
+    let file = file.rsplit('/').next().unwrap_or(file).to_lowercase();
+    let name = f.decl.name.name.to_lowercase();
+    ["migrat", "seed"].iter().any(|w| name.contains(w)) || file.starts_with("migrat")
 }
 
 /// Whether all that this package does with a function is to start it as a goroutine.

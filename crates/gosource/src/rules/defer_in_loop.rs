@@ -115,6 +115,9 @@ fn may_stay<'a>(
     {
         return Some("the file is part of the program (`embed`): it holds no descriptor");
     }
+    if is_explained(case.file(f).text, deferred.span) {
+        return Some("the comment above it speaks of what is deferred: it may well be meant");
+    }
     if is_of_what_is_there(f, body, call) {
         return Some(
             "what it ends was there before the loop, which makes nothing: it may have to stay until the function ends",
@@ -137,6 +140,14 @@ fn may_stay<'a>(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
     (!file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether the comment right above a line speaks of deferring.
+fn is_explained(text: &str, at: Span) -> bool {
+    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
+    // The last is the line itself, as far as the expression.
+    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
+    above.take(4).any(|l| l.to_lowercase().contains("defer"))
 }
 
 /// Whether a call is a method of the loop's own element, `for _, t := range targets { defer t.Close() }`, of a

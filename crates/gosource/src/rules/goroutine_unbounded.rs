@@ -180,6 +180,11 @@ fn unit_of<'a>(
                 head,
                 format!("{who} reach this loop, which starts a goroutine for each element and waits for none"),
             );
+            if takes_connection(case, f, started) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("each is for a channel of a connection: how many there are is up to the clients".into());
+            }
             if joined_beside(f, unit) {
                 found.level = Level::Hint;
                 found.why = Some(

@@ -54,6 +54,14 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.exits.is_empty() {
         return;
     }
+    // `if err := mutex.Lock(); err != nil`: a lock that can fail is not held where it did.
+    if may_fail(case, f, u.body, lock.key) {
+        return;
+    }
+    // `ensureLoaded` leaves the lock to who calls it, all of whom unlock it.
+    if follow.unlocked && callers_unlock(case, id, lock) {
+        return;
+    }
     // Locked here and unlocked by another function, or a literal: an agreement that is not seen whole.
     if !follow.unlocked && unlocked_elsewhere(case, f, lock) {
         return;
@@ -126,6 +134,30 @@ fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key
         }
     });
     given
+}
+
+/// Whether what Lock gives is looked at: those of `sync` give nothing.
+fn may_fail<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
+    let mut fails = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign(_, _, r) | StmtKind::Define(_, r) = &s.kind
+        {
+            fails |= r.iter().filter_map(|v| lock_call(case.pkg, f, v)).any(|call| call.key == key && call.op.takes());
+        }
+    });
+    fails
+}
+
+/// Whether all functions of the package that call this one unlock a lock of that name and take none.
+fn callers_unlock(case: &Case<'_>, id: FnId, lock: &LockCall<'_>) -> bool {
+    let mut callers = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    callers.peek().is_some()
+        && callers.all(|e| {
+            let text = case.pkg.funcs.get(e.caller).map_or("", |g| case.file(g).at(g.decl.span));
+            let named = |method: &str| text.contains(&format!("{}.{method}()", lock.field));
+            (named("Unlock") || named("RUnlock")) && !named("Lock") && !named("RLock")
+        })
 }
 
 /// Whether what has the lock goes into a struct, and a method of this package unlocks what stands in that

@@ -170,6 +170,14 @@ fn say<'a>(
         found.level = Level::Hint;
         found.why = Some("it stands where something has failed: that is not each request".into());
     }
+    if !built.is_map && is_mixed(f, built, at) {
+        found.level = Level::Hint;
+        found.why = Some("it has elements of the request's own too: it is no copy of what is shared".into());
+    }
+    if is_of_options(&from.text) {
+        found.level = Level::Hint;
+        found.why = Some("what it goes through are options that the program was started with: as a rule few".into());
+    }
     if is_written_down(f) {
         found.level = Level::Hint;
         found.why = Some("by its name it writes down all there is: then it has to go through all of it".into());
@@ -221,6 +229,29 @@ pub(super) fn is_for_operators(name: &str) -> bool {
         "backup",
     ];
     WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
+}
+
+/// Whether a list is appended to elsewhere than in the loop that fills it.
+fn is_mixed<'a>(f: &'a Function<'a>, built: &Built<'a>, round: Span) -> bool {
+    let mut mixed = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+                && l.first().and_then(|t| f.scope.var(t)) == Some(built.var)
+                && !round.contains(s.span)
+            {
+                mixed |= r.first().and_then(|v| v.call()).is_some_and(|c| c.fun.ident() == Some("append"));
+            }
+        });
+    }
+    mixed
+}
+
+/// Whether a list is a field of what a program is started with.
+fn is_of_options(text: &str) -> bool {
+    let owner = text.rsplit_once('.').map_or("", |(owner, _)| owner).rsplit('.').next().unwrap_or_default();
+    matches!(owner.to_lowercase().as_str(), "option" | "options" | "opts" | "flags" | "args")
 }
 
 /// Whether a function writes what it goes through to a disk or a store, by its name and what it calls.

@@ -59,7 +59,13 @@ impl Rule for SelectNoWayOut {
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
                     let context = super::context_not_handed_on::context_of(f, unit);
-                    if !goroutine && context.is_none() {
+                    if cases.iter().all(|c| is_given_with_context(case, f, c)) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "all of its channels are given by a call that has a context: the end of that ends them"
+                                .into(),
+                        );
+                    } else if !goroutine && context.is_none() {
                         found.level = Level::Hint;
                     } else if context.is_none() && !starts_often(case, id, unit) {
                         found.level = Level::Hint;
@@ -136,6 +142,21 @@ fn waits_for_own<'a>(f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
         }
         !returns
     })
+}
+
+/// Whether a case receives from what a call gave that was given a context.
+fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
+    let received = match c.comm.as_ref().map(|s| &s.kind) {
+        Some(StmtKind::Expr(e)) => e.unary("<-"),
+        Some(StmtKind::Define(_, r) | StmtKind::Assign(_, _, r)) => r.first().and_then(|e| e.unary("<-")),
+        _ => None,
+    };
+    let Some(Init::Value(made, _)) =
+        received.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
+    else {
+        return false;
+    };
+    made.call().is_some_and(|call| call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context")))
 }
 
 /// Whether a case is about a channel that this function makes and a goroutine of it uses.
