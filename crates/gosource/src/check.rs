@@ -220,6 +220,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
             let waits = !entry.info.code.ends_with("not-closed");
             let prompt = || {
                 is_command_line(case.pkg, file)
+                    || file.name.split('/').any(|folder| folder == "cli")
                     || report_function.is_some_and(is_command)
                     || waits && report_function.is_some_and(|f| talks(case, f))
             };
@@ -423,6 +424,8 @@ pub(crate) fn supports_tests(file: &str) -> bool {
             f,
             "integration" | "testing" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests"
         ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+            || f.ends_with("testutil")
+            || f.ends_with("testutils")
             || f.starts_with("test") && f.bytes().any(|b| b.is_ascii_digit())
             || stands_in(f)
             || is_for_developers(f)
@@ -453,6 +456,7 @@ fn is_for_developers(folder: &str) -> bool {
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
         || folder.ends_with("example")
+        || folder.ends_with("-benchmark")
 }
 
 /// Whether a file that is no test is there for tests: it names what a test is given.

@@ -245,3 +245,9 @@ pub(crate) fn is_kick<'a>(f: &Function<'a>, body: &'a Block<'a>, start: Span, st
     });
     conditional && !own
 }
+
+/// Whether a handler takes the connection of its request over, as websockets do.
+pub(crate) fn takes_over<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    [".Upgrade(", ".Hijack()", "websocket.Accept("].iter().any(|w| text.contains(w))
+}

@@ -7,7 +7,7 @@ use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::shared::by_requests;
 use crate::meaning::starts::{
     at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_kick, is_of_first, is_of_new_entry,
-    joined_beside, one_at_a_time, runs_once, takes_connection, waits_for_end,
+    joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
 };
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -147,6 +147,9 @@ fn unit_of<'a>(
                     "nothing is seen that it waits for: it ends when its work is done, and how long that takes is not known"
                         .into(),
                 );
+            } else if each.is_none() && takes_over(case, f) {
+                found.level = Level::Hint;
+                found.why = Some("the handler takes the connection over: it is one of that connection's, and how many there are is up to the clients".into());
             } else if let Some(flag) = flag.filter(|_| each.is_none()) {
                 found.level = Level::Hint;
                 found.why = Some(format!(

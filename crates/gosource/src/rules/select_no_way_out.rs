@@ -6,7 +6,7 @@ use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{CommCase, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Init, Role, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
 /// The rule.
 pub(super) struct SelectNoWayOut;
@@ -62,7 +62,7 @@ impl Rule for SelectNoWayOut {
                     if cases.iter().all(|c| is_given_with_context(case, f, c)) {
                         found.level = Level::Hint;
                         found.why = Some(
-                            "all of its channels are given by a call that has a context: the end of that ends them"
+                            "all of its channels are given by a call that has a context: whether the end of that ends them is not known"
                                 .into(),
                         );
                     } else if !goroutine && context.is_none() {
@@ -156,7 +156,11 @@ fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<
     else {
         return false;
     };
-    made.call().is_some_and(|call| call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context")))
+    // Of this package's own the text would have to tell that they look at the context.
+    made.call().is_some_and(|call| {
+        !matches!(case.pkg.callee(f, &call.fun), Callee::Local(_))
+            && call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
+    })
 }
 
 /// Whether a case is about a channel that this function makes and a goroutine of it uses.

@@ -364,10 +364,10 @@ fn is_word_of_server<'a>(f: &Function<'a>, send: Span) -> bool {
         each_node(u.body, |node| {
             let Node::Stmt(s) = node else { return };
             match &s.kind {
-                StmtKind::Assign(_, l, r) | StmtKind::Define(l, r) => {
-                    if r.first().and_then(|v| v.call()).is_some_and(serves) {
-                        served.extend(l.first().and_then(|t| f.scope.var(t)));
-                    }
+                StmtKind::Assign(_, l, r) | StmtKind::Define(l, r)
+                    if r.first().and_then(|v| v.call()).is_some_and(serves) =>
+                {
+                    served.extend(l.first().and_then(|t| f.scope.var(t)));
                 }
                 StmtKind::Send(_, value) if s.span == send => {
                     word |= value.call().is_some_and(serves) || f.scope.var(value).is_some_and(|v| served.contains(&v));
