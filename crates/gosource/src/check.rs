@@ -5,8 +5,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::callers::{self, Ask, Census};
 use crate::case::Case;
 use crate::finding::{Certainty, Finding, Level, Related};
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
@@ -44,11 +45,11 @@ pub struct Checked {
 /// ([`is_quiet`](crate::is_quiet)).
 #[must_use]
 pub fn check(project: &Project, max_bytes: u64) -> Checked {
-    let parts = each_package(project, max_bytes, |case, gaps, out| {
-        run(case, gaps, out);
-    });
+    let mut parts = each_package(project, max_bytes);
+    let census = parts.iter_mut().map(|p| std::mem::take(&mut p.census)).collect();
+    callers::lower(parts.iter_mut().flat_map(Part::asks), census);
     let mut all = Checked { gaps: project.gaps.clone(), packages: project.packages.len(), ..Checked::default() };
-    for part in parts {
+    for part in parts.into_iter().map(|p| p.checked) {
         all.findings.extend(part.findings);
         all.gaps.extend(part.gaps);
         all.files += part.files;
@@ -65,32 +66,58 @@ pub fn check(project: &Project, max_bytes: u64) -> Checked {
 /// Checks one text as a package of its own: for tests, and for what is typed and not saved.
 #[must_use]
 pub fn check_text(name: &str, text: &str, go_minor: Option<u32>) -> Checked {
-    let mut out = Checked::default();
-    let Ok(mut parser) = GoParser::new() else { return out };
-    let Some(file) = parsed(&mut parser, name, FileKind::Written, text, &mut out.gaps) else { return out };
+    let mut out = Part::default();
+    let Ok(mut parser) = GoParser::new() else { return out.checked };
+    let Some(file) = parsed(&mut parser, name, FileKind::Written, text, &mut out.checked.gaps) else {
+        return out.checked;
+    };
     let files = [file];
     let package = files[0].ast.package;
     let pkg = Package::new(package, package, go_minor, &files);
     let calls = Calls::new(&pkg);
     let mut gaps = Vec::new();
-    run(&Case::new(&pkg, &calls), &mut gaps, &mut out);
-    out.gaps.append(&mut gaps);
-    sort(&mut out.findings);
-    out
+    let case = Case::new(&pkg, &calls);
+    run(&case, &mut gaps, &mut out);
+    out.census = Census::of(&case, &[package].into_iter().collect());
+    let census = vec![std::mem::take(&mut out.census)];
+    callers::lower(out.asks(), census);
+    out.checked.gaps.append(&mut gaps);
+    sort(&mut out.checked.findings);
+    out.checked
+}
+
+/// What one package gave.
+#[derive(Default)]
+struct Part {
+    checked: Checked,
+    /// What it tells others of calls.
+    census: Census,
+    /// Findings, by number, with what they ask of other packages.
+    asks: Vec<(usize, Ask)>,
+}
+
+impl Part {
+    /// Findings that ask something.
+    fn asks(&mut self) -> impl Iterator<Item = (&mut Finding, Vec<Ask>)> {
+        let mut asks: BTreeMap<usize, Vec<Ask>> = BTreeMap::new();
+        for (n, ask) in std::mem::take(&mut self.asks) {
+            asks.entry(n).or_default().push(ask);
+        }
+        let findings = self.checked.findings.iter_mut().enumerate();
+        findings.filter_map(move |(n, finding)| Some((finding, asks.remove(&n)?)))
+    }
 }
 
 fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| (&a.place, &a.code, &a.sentence).cmp(&(&b.place, &b.code, &b.sentence)));
 }
 
-/// Parses each package and hands it on; parsed files live as long as the call.
-fn each_package(
-    project: &Project,
-    max_bytes: u64,
-    look: impl Fn(&Case<'_>, &mut Vec<Gap>, &mut Checked) + Sync,
-) -> Vec<Checked> {
-    let one = |files: &Files| -> Checked {
-        let mut out = Checked::default();
+/// Parses each package and has it looked at; parsed files live as long as that.
+fn each_package(project: &Project, max_bytes: u64) -> Vec<Part> {
+    let paths: FxHashSet<&str> = project.packages.iter().map(|p| &*p.import_path).collect();
+    let one = |files: &Files| -> Part {
+        let mut part = Part::default();
+        let out = &mut part.checked;
         let Ok(mut parser) = GoParser::new() else {
             out.gaps.push(Gap {
                 file: files.dir.to_string_lossy().into_owned(),
@@ -98,7 +125,7 @@ fn each_package(
                 kind: GapKind::Unreadable,
                 text: "the grammar could not be loaded".into(),
             });
-            return out;
+            return part;
         };
         let mut gaps = Vec::new();
         let mut texts = Vec::new();
@@ -117,9 +144,11 @@ fn each_package(
         }
         let pkg = Package::new(&files.import_path, &files.name, files.go_minor(), &parsed_files);
         let calls = Calls::new(&pkg);
-        look(&Case::new(&pkg, &calls), &mut gaps, &mut out);
-        out.gaps.append(&mut gaps);
-        out
+        let case = Case::new(&pkg, &calls);
+        run(&case, &mut gaps, &mut part);
+        part.census = Census::of(&case, &paths);
+        part.checked.gaps.append(&mut gaps);
+        part
     };
     let work = || project.packages.par_iter().with_max_len(1).map(one).collect();
     match rayon::ThreadPoolBuilder::new().stack_size(STACK).build() {
@@ -160,7 +189,8 @@ fn parsed<'s>(
 }
 
 /// Has every rule look at a package.
-fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
+fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
+    let Part { checked: out, asks, .. } = part;
     let suppressed: Vec<Suppressed> = case.pkg.files.iter().map(|f| Suppressed::of(f, gaps)).collect();
     // How often the same has been found: equal findings are told apart by their order.
     let mut alike: FxHashMap<u64, u32> = FxHashMap::default();
@@ -179,9 +209,21 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 continue;
             }
             let report_function = report.func.and_then(|id| case.pkg.funcs.get(id));
+            let (report_func, report_span, report_ask) = (report.func, report.span, report.ask.clone());
             let mut finding = finding(case, entry, report);
+            // What happens once in a process matters little, where it costs by happening again.
+            let once = costs_by_number(entry.info.code)
+                .then_some(report_func)
+                .flatten()
+                .and_then(|id| callers::once_at(case, id, report_span).map(Ask::Once));
+            let questions = [report_ask, once];
             let waits = !entry.info.code.ends_with("not-closed");
-            let prompt = || is_command_line(case.pkg, file) || waits && report_function.is_some_and(|f| talks(case, f));
+            let prompt = || {
+                is_command_line(case.pkg, file)
+                    || file.name.split('/').any(|folder| folder == "cli")
+                    || report_function.is_some_and(is_command)
+                    || waits && report_function.is_some_and(|f| talks(case, f))
+            };
             if let Some(why) = at_a_prompt(entry.info.code).filter(|_| prompt()) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
@@ -200,6 +242,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
                 || helps_tests(file)
                 || is_test_package(case.pkg)
                 || receiver.is_some_and(stands_in)
+                || report_function.is_some_and(|f| is_for_tests(f.decl.name.name))
             {
                 finding.level = finding.level.min(Level::Hint);
             }
@@ -213,9 +256,26 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             let nth = alike.entry(base).or_default();
             finding.fingerprint = format!("{:016x}", fnv(&[&format!("{base:x}"), &nth.to_string()]));
             *nth += 1;
+            if finding.level > Level::Hint {
+                asks.extend(questions.into_iter().flatten().map(|ask| (out.findings.len(), ask)));
+            }
             out.findings.push(finding);
         }
     }
+}
+
+/// Whether what a rule finds costs by happening again and again: once in a process it is small.
+fn costs_by_number(code: &str) -> bool {
+    matches!(
+        code,
+        "body-not-closed"
+            | "context-not-handed-on"
+            | "file-not-closed"
+            | "lock-held-across-wait"
+            | "make-without-size"
+            | "rows-not-closed"
+            | "ticker-not-stopped"
+    )
 }
 
 /// Why what a rule finds matters little in a command that somebody runs and that ends: waits are ended by
@@ -243,6 +303,11 @@ fn in_what_ends(code: &str) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether a function is what a command of a command line runs.
+fn is_command(f: &Function<'_>) -> bool {
+    f.decl.sig.params.iter().any(|p| p.ty.pointee().name() == Some(("github.com/spf13/cobra", "Command")))
 }
 
 /// Whether a function tells somebody at a terminal, line by line, what it does: it prints to standard output
@@ -333,6 +398,11 @@ fn stands_in(name: &str) -> bool {
     words.iter().any(|w| matches!(w.as_str(), "fake" | "fakes" | "mock" | "mocks" | "test"))
 }
 
+/// Whether a function's name says that tests call it: `NewStoreForTests`.
+fn is_for_tests(name: &str) -> bool {
+    ["ForTest", "ForTests", "ForTesting"].iter().any(|end| name.ends_with(end))
+}
+
 /// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
 fn is_test_package(pkg: &Package<'_>) -> bool {
     matches!(pkg.name, "test" | "tests" | "testing" | "integration" | "e2e" | "fixtures")
@@ -347,11 +417,16 @@ fn is_test_package(pkg: &Package<'_>) -> bool {
 
 /// Whether a file stands in a folder of what tests or developers use, or is named after tests: it ends with
 /// them, and its findings are hints.
-fn supports_tests(file: &str) -> bool {
+pub(crate) fn supports_tests(file: &str) -> bool {
     let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
     let used = folders.split('/').any(|f| {
-        matches!(f, "integration" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests")
-            || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+        matches!(
+            f,
+            "integration" | "testing" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests"
+        ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+            || f.ends_with("testutil")
+            || f.ends_with("testutils")
+            || f.starts_with("test") && f.bytes().any(|b| b.is_ascii_digit())
             || stands_in(f)
             || is_for_developers(f)
     });
@@ -380,6 +455,8 @@ fn is_for_developers(folder: &str) -> bool {
             | "loadtest"
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
+        || folder.ends_with("example")
+        || folder.ends_with("-benchmark")
 }
 
 /// Whether a file that is no test is there for tests: it names what a test is given.
@@ -414,7 +491,7 @@ fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
 }
 
 /// FNV-1a, 64 bits, of texts: the same for every release and machine.
-fn fnv(texts: &[&str]) -> u64 {
+pub(crate) fn fnv(texts: &[&str]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for text in texts {
         for b in text.bytes().chain([0]) {

@@ -7,6 +7,7 @@
 //! against a profile or a capture, and `changed`, git.
 
 mod baseline;
+mod callers;
 mod case;
 pub mod changed;
 mod check;

@@ -397,3 +397,17 @@ fn only_from_starts(case: &Case<'_>, id: FnId) -> bool {
     let edges: Vec<_> = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).collect();
     !edges.is_empty() && edges.iter().all(|e| !e.in_loop && case.pkg.funcs.get(e.caller).is_some_and(runs_seldom))
 }
+
+/// Whether a value of a type is made by a function that is given a request, and by no other.
+pub(crate) fn is_made_for_requests<'a>(case: &Case<'a>, of: &str) -> bool {
+    let literal = format!("{of}{{");
+    let makes = |f: &Function<'a>| {
+        let text = case.file(f).at(f.decl.span);
+        text.match_indices(&literal).any(|(at, _)| {
+            !text.get(..at).and_then(|t| t.chars().next_back()).is_some_and(|c| c.is_alphanumeric() || c == '_')
+        })
+    };
+    let mut makers = case.funcs().map(|(_, f)| f).filter(|f| makes(f)).peekable();
+    makers.peek().is_some()
+        && makers.all(|f| f.decl.sig.params.iter().any(|p| p.ty.pointee().name() == Some(("net/http", "Request"))))
+}

@@ -1,7 +1,9 @@
 //! What code means to the rules: locks, groups, channels, loops, what lives long, what is shared. Each tells
 //! from one package's text, and says nothing where that does not tell.
 
+pub(crate) mod asked_for_all;
 pub(crate) mod channels;
+pub(crate) mod failures;
 pub(crate) mod fields;
 pub(crate) mod groups;
 pub(crate) mod held;
@@ -12,4 +14,7 @@ pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod resources;
 pub(crate) mod shared;
+pub(crate) mod short_waits;
+pub(crate) mod starts;
 pub(crate) mod tamed;
+pub(crate) mod waits;

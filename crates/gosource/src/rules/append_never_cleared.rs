@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
+use crate::meaning::lifetimes::{grows_on, is_made_for_requests, is_of_the_process, same};
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::places::{Long, container};
 use crate::meaning::shared::{by_requests, under_once};
@@ -69,6 +69,13 @@ impl Rule for AppendNeverCleared {
                     };
                     if once || !owned {
                         found.level = Level::Hint;
+                    }
+                    if let Long::Field(of, _) = place
+                        && is_made_for_requests(case, of)
+                    {
+                        found.level = Level::Hint;
+                        found.why =
+                            Some(format!("`{of}` is made where a request comes in: it lives no longer than that"));
                     }
                     // What no request adds to has as a rule as many as a configuration or a program has.
                     if !hot && !looped(case, f, s.span) {

@@ -6,7 +6,7 @@ use crate::meaning::channels::{Room, Use, local_room, uses};
 use crate::meaning::fields::fields_of;
 use crate::meaning::loops::{loops_in, rounds};
 use crate::syntax::ast::Span;
-use crate::syntax::{Function, VarKind};
+use crate::syntax::{Function, Init, VarKind};
 
 /// The rule.
 pub(super) struct ChannelOneSided;
@@ -54,7 +54,15 @@ impl Rule for ChannelOneSided {
                     // `<-forever` keeps a program alive.
                     if f.decl.name.name != "main" || receive.2 != v.unit {
                         let sentence = format!("nobody sends to `{name}` or closes it: this receive waits for ever");
-                        out.found(id, receive.1, sentence);
+                        let found = out.found(id, receive.1, sentence);
+                        let made = case.file(f).at(receive.1);
+                        if carries_nothing(case, f, v.init) && uses.len() == 1 && made.starts_with("<-") {
+                            found.level = Level::Hint;
+                            found.why = Some(
+                                "nobody else has the channel, and it carries nothing: whoever writes that means to wait for ever"
+                                    .into(),
+                            );
+                        }
                     }
                 } else if let Some(send) = first_send
                     && uses.iter().filter(receives).all(|u| u.2 == v.unit && send.2 == v.unit)
@@ -75,6 +83,11 @@ impl Rule for ChannelOneSided {
             }
         }
     }
+}
+
+/// Whether a channel is made of `struct{}`.
+fn carries_nothing<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
+    matches!(init, Init::Value(e, _) if case.file(f).at(e.span).replace(' ', "") == "make(chanstruct{})")
 }
 
 /// Sends to a channel in a field that no other package can name, made without room, from which the package

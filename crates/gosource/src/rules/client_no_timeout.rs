@@ -83,6 +83,19 @@ impl Rule for ClientNoTimeout {
                 found.level = Level::Hint;
                 found.why = Some("its transport bounds how long it waits for a connection or for an answer".into());
             }
+            if is_handed_with_context(case, holder) {
+                found.level = Level::Hint;
+                found.why = Some("it is handed on with a context: what sends by it may do so with that".into());
+            }
+            if matches!(at, At::Function(_)) && sends_for_others(case) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("all requests that this package sends are made by others, who may give them a context".into());
+            }
+            if let Some(why) = with_context_of_another(case, &at, span) {
+                found.level = Level::Hint;
+                found.why = Some(why.into());
+            }
             if given || away {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -92,6 +105,85 @@ impl Rule for ClientNoTimeout {
             }
         }
     }
+}
+
+/// Whether a client is handed, together with a context, to another module.
+fn is_handed_with_context<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    case.sites(id).iter().any(|s| {
+        matches!(s.callee, Callee::Package(path, _) if path.contains('.'))
+            && s.call.args.iter().any(|a| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var))
+            && s.call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
+    })
+}
+
+/// Whether the package sends requests by clients, and each of them is a parameter.
+fn sends_for_others(case: &Case<'_>) -> bool {
+    let mut sent = case
+        .all_sites()
+        .filter(|(_, _, s)| {
+            matches!(s.callee, Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head" | "Do"))
+        })
+        .peekable();
+    sent.peek().is_some()
+        && sent.all(|(_, f, s)| {
+            let request = s.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+            last_name(&s.call.fun) == "Do" && request.is_some_and(|v| v.kind == VarKind::Param)
+        })
+}
+
+/// Why requests by a client may have a context though this package gives them none: a library makes them.
+fn with_context_of_another(case: &Case<'_>, at: &At, span: Span) -> Option<&'static str> {
+    let At::Function(id) = at else { return None };
+    let f = case.pkg.funcs.get(*id)?;
+    let holds = |e: &Expr<'_>| e.unary("&").unwrap_or(e).span == span;
+    let of_context = |s: &crate::syntax::calls::Site<'_>| {
+        s.callee == Callee::Package("context", "WithValue") && s.call.args.iter().any(holds)
+    };
+    if case.sites(*id).iter().any(of_context) {
+        return Some("it is put into a context: what looks for it there makes its requests with that context");
+    }
+    if sends(case) {
+        return None;
+    }
+    let option = |s: &crate::syntax::calls::Site<'_>| {
+        last_name(&s.call.fun).ends_with("Client")
+            && matches!(s.callee, Callee::Package(path, _) | Callee::Method(path, ..) if path.contains('.'))
+            && s.call.args.iter().any(holds)
+    };
+    if case.sites(*id).iter().any(option) {
+        return Some("it is given to another module, which sends by it: how long that waits is for its calls to say");
+    }
+    let (mut given, mut for_client) = (false, false);
+    for u in &f.scope.units {
+        crate::meaning::loops::each_node(u.body, |node| {
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(Some(Type::Name { path, .. }), elements) = &e.kind
+            {
+                for_client |= path.contains('.') && elements.iter().any(|(_, v)| holds(v));
+            }
+            let Node::Stmt(s) = node else { return };
+            let StmtKind::Assign("=", l, r) = &s.kind else { return };
+            for (target, _) in l.iter().zip(r).filter(|(_, value)| holds(value)) {
+                let owner = target.selector().map(|(x, _)| case.pkg.type_of(f, x));
+                given |= owner.is_some_and(|ty| ty.pointee().name().is_some_and(|(path, _)| path.contains('.')));
+            }
+        });
+    }
+    if for_client {
+        return Some(
+            "it is a field of what another module makes its requests by: how long those wait is for that to say",
+        );
+    }
+    let asks = given && case.all_sites().any(|(_, f, s)| is_call_with_context(case, f, s));
+    asks.then_some("it is given to a client of another module, and calls of that take a context here")
+}
+
+/// Whether a call of something of another module is given a context.
+fn is_call_with_context<'a>(case: &Case<'a>, f: &Function<'a>, s: &crate::syntax::calls::Site<'a>) -> bool {
+    matches!(s.callee, Callee::Unknown(_) | Callee::Method(..))
+        && s.call.args.first().is_some_and(|a| case.pkg.type_of(f, a).is("context", "Context"))
 }
 
 /// Whether a function gives a client: to other packages, or to what of this package hands it on to them.

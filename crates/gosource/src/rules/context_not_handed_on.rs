@@ -1,6 +1,6 @@
 //! A context that is at hand and not handed on. The page: `docs/rules/context-not-handed-on.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::each_node;
@@ -71,6 +71,10 @@ impl Rule for ContextNotHandedOn {
                 found.level = Level::Hint;
                 found.why =
                     Some("the connection was taken over: that it ends no longer ends the request's context".into());
+            }
+            if migrates(case.file(f).name, f) {
+                found.level = Level::Hint;
+                found.why = Some("by its name it changes the database when the program starts: once, and nobody waits for a request meanwhile".into());
             }
             if text.ends_with("DialTimeout") {
                 found.level = Level::Hint;
@@ -171,7 +175,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     // What makes another context of it, or starts what is to go on afterwards, takes its own on purpose.
     const GO_ON: &[&str] =
         &["With", "Start", "start", "Watch", "watch", "Monitor", "monitor", "Spawn", "spawn", "Background", "Detach"];
-    let of_context = matches!(outer.callee, Callee::Package("context", _));
+    let of_context = matches!(outer.callee, Callee::Package("context", _)) || name.starts_with("ContextWith");
     let goes_on =
         !of_context && GO_ON.iter().any(|w| name.starts_with(w)) || name.contains("Shutdown") || name.contains("Async");
     // `diag.Monitoring.Invoked(context.Background(), ...)` counts and does not wait.
@@ -200,6 +204,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         site.expr.span,
         format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
     );
+    found.ask = Some(Ask::Bounds(crate::callers::called(case, outer), Bound::Time));
     // The request at hand with another context: somebody thought of it.
     let of_request = matches!(name, "Clone" | "WithContext")
         && outer
@@ -211,6 +216,19 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.level = Level::Hint;
         found.why =
             Some("a client or the like is made, which is kept: it may well outlive what the context is of".into());
+    } else if outer.call.args.iter().any(|a| a.ident() == Some(ctx))
+        || of_context && f.decl.sig.results.iter().any(|r| r.ty.is("context", "Context"))
+    {
+        found.level = Level::Hint;
+        found.why = Some("a context is made that goes on where this one ends, and may take its values: whoever calls that wants it so".into());
+    } else if of_context && makes_something(f) {
+        found.level = Level::Hint;
+        found.why = Some("a constructor makes a context for what it makes, which lives longer than the call".into());
+    } else if is_only_started(case, id) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "this function is only ever started as a goroutine: it goes on after who starts it, on purpose".into(),
+        );
     } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
@@ -289,6 +307,15 @@ fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
     if !last_name(&outer.call.fun).starts_with("New") {
         return false;
     }
+    // What a constructor of another module makes keeps its context to refresh tokens and keys by.
+    if let Callee::Package(path, _) | Callee::Method(path, ..) = outer.callee
+        && path.split('/').next().is_some_and(|host| host.contains('.'))
+        && ["Client", "Provider", "Service", "Session", "Source", "Verifier", "KeySet"]
+            .iter()
+            .any(|w| last_name(&outer.call.fun).ends_with(w))
+    {
+        return true;
+    }
     let mut kept = false;
     for u in &f.scope.units {
         each_node(u.body, |node| {
@@ -301,6 +328,27 @@ fn lives_on<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
         });
     }
     kept
+}
+
+/// Whether a function is a constructor by its name and what it gives.
+fn makes_something(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name;
+    f.receiver_type().is_none()
+        && ["New", "new", "Open"].iter().any(|w| name.starts_with(w))
+        && f.decl.sig.results.iter().any(|r| !r.ty.is("", "error"))
+}
+
+/// Whether a function, or its file, is named after what changes a database when a program starts.
+fn migrates(file: &str, f: &Function<'_>) -> bool {
+    let file = file.rsplit('/').next().unwrap_or(file).to_lowercase();
+    let name = f.decl.name.name.to_lowercase();
+    ["migrat", "seed"].iter().any(|w| name.contains(w)) || file.starts_with("migrat")
+}
+
+/// Whether all that this package does with a function is to start it as a goroutine.
+fn is_only_started(case: &Case<'_>, id: FnId) -> bool {
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some() && edges.all(|e| e.starts)
 }
 
 /// Whether the comment right above a line names contexts.

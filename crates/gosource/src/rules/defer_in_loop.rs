@@ -110,6 +110,19 @@ fn may_stay<'a>(
     deferred: &'a Expr<'a>,
 ) -> Option<&'static str> {
     let call = deferred.call()?;
+    if let Some((x, "Close")) = call.fun.selector()
+        && is_embedded(case, f, x)
+    {
+        return Some("the file is part of the program (`embed`): it holds no descriptor");
+    }
+    if is_explained(case.file(f).text, deferred.span) {
+        return Some("the comment above it speaks of what is deferred: it may well be meant");
+    }
+    if is_of_what_is_there(f, body, call) {
+        return Some(
+            "what it ends was there before the loop, which makes nothing: it may have to stay until the function ends",
+        );
+    }
     let text = case.file(f).at(call.fun.span);
     let inside = |s: &&Site<'a>| body.span.contains(s.expr.span);
     let again = |s: &&Site<'a>| s.how == How::Plain && case.file(f).at(s.call.fun.span) == text;
@@ -127,6 +140,31 @@ fn may_stay<'a>(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
     (!file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether the comment right above a line speaks of deferring.
+fn is_explained(text: &str, at: Span) -> bool {
+    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
+    // The last is the line itself, as far as the expression.
+    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
+    above.take(4).any(|l| l.to_lowercase().contains("defer"))
+}
+
+/// Whether a call is a method of the loop's own element, `for _, t := range targets { defer t.Close() }`, of a
+/// collection that was there before.
+fn is_of_what_is_there<'a>(f: &Function<'a>, body: &'a Block<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
+    let element = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v));
+    let Some(Init::RangeValue(over)) = element.map(|v| v.init) else { return false };
+    let held = over.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
+    over.call().is_none() && held.is_none_or(|v| !body.span.contains(v.span))
+}
+
+/// Whether a variable is what an `embed.FS` opened.
+fn is_embedded<'a>(case: &Case<'a>, f: &Function<'a>, x: &Expr<'a>) -> bool {
+    let Some(Init::Value(e, 0)) = f.scope.var(x).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
+        return false;
+    };
+    e.method_call().is_some_and(|(of, name, _)| name == "Open" && case.pkg.type_of(f, of).is("embed", "FS"))
 }
 
 /// Whether something leads out of a loop: a return, a break, a jump.

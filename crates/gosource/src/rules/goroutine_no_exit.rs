@@ -1,6 +1,6 @@
 //! A goroutine that nothing can end. The page: `docs/rules/goroutine-no-exit.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
 use crate::meaning::shared::under_once;
@@ -46,6 +46,8 @@ impl Rule for GoroutineNoExit {
                                 .into(),
                         );
                     }
+                    // Who calls a maker, another package tells.
+                    found.ask = crate::callers::once_at(case, starter, at).map(Ask::Once);
                     if unit == 0
                         && let Some(g) = case.pkg.funcs.get(starter)
                     {

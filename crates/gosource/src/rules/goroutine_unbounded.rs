@@ -1,12 +1,16 @@
 //! Goroutines started without a bound. The page: `docs/rules/goroutine-unbounded.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::meaning::loops::{Length, each_node, is_clock, length, loops_in};
+use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::shared::by_requests;
+use crate::meaning::starts::{
+    at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_kick, is_of_first, is_of_new_entry,
+    joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
+};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
-use crate::syntax::calls::Site;
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Role};
 
@@ -77,6 +81,11 @@ fn unit_of<'a>(
                 _ => "each round of a loop without end starts a goroutine".to_owned(),
             };
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            // A function of another package may wait for a place before each start.
+            let before = case.sites(id).iter().filter(|s| l.body.span.contains(s.expr.span) && s.how == How::Plain);
+            let before = before.filter(|s| !started.span.contains(s.expr.span) && s.expr.span.start < span.start);
+            found.ask =
+                Some(Ask::Bounds(before.flat_map(|s| crate::callers::called(case, s)).collect(), Bound::Number));
             if accepts {
                 found.level = Level::Hint;
                 found.why =
@@ -87,6 +96,19 @@ fn unit_of<'a>(
                     "the round sets a deadline on what it hands to the goroutine, which lives no longer than that says"
                         .into(),
                 );
+            } else if takes_connection(case, f, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "it is handed a connection or a channel of one: how many there are is up to the clients".into(),
+                );
+            } else if is_of_new_entry(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("it starts where a key is new in a map: one for each entry, and no more than that has".into());
+            } else if is_of_first(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("it starts for the first of a list alone: one for each list, until that is worked off".into());
             } else if ends_with_context(f, started) {
                 found.level = Level::Hint;
                 found.why =
@@ -110,6 +132,7 @@ fn unit_of<'a>(
                 None => "each request starts a goroutine that may outlive it",
             };
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            let flag = one_at_a_time(case, f, u.body, *span);
             // A method of what all requests share, under its lock: that lock is taken to look at what runs.
             let of_receiver = started.call().is_some_and(|c| c.args.is_empty() && c.fun.selector().is_some());
             let name = f.decl.name.name;
@@ -124,7 +147,15 @@ fn unit_of<'a>(
                     "nothing is seen that it waits for: it ends when its work is done, and how long that takes is not known"
                         .into(),
                 );
-            } else if each.is_none() && waits_for_end(f, started) {
+            } else if each.is_none() && takes_over(case, f) {
+                found.level = Level::Hint;
+                found.why = Some("the handler takes the connection over: it is one of that connection's, and how many there are is up to the clients".into());
+            } else if let Some(flag) = flag.filter(|_| each.is_none()) {
+                found.level = Level::Hint;
+                found.why = Some(format!(
+                    "`{flag}` is looked at before and set with the start: as long as it says so there is no second one"
+                ));
+            } else if each.is_none() && (waits_for_end(f, started) || ends_with_context(f, started)) {
                 found.level = Level::Hint;
                 found.why = Some("it begins by waiting for the end of a context: whose, and when, is not known".into());
             } else if of_receiver && each.is_none() && belongs_to_what_is_given(f, u.body, started) {
@@ -152,6 +183,18 @@ fn unit_of<'a>(
                 head,
                 format!("{who} reach this loop, which starts a goroutine for each element and waits for none"),
             );
+            if takes_connection(case, f, started) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("each is for a channel of a connection: how many there are is up to the clients".into());
+            }
+            if joined_beside(f, unit) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "a goroutine beside waits for all of them: who gets the answer waits as long as they take, and starts no more meanwhile"
+                        .into(),
+                );
+            }
             if requests && ends_by_itself(case, f, started) {
                 found.level = Level::Hint;
                 found.why = Some("nothing is seen that it waits for: it ends when its work is done".into());
@@ -322,143 +365,6 @@ fn joined<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> bool
     joined
 }
 
-/// `for { x := next(); go f(x); return }`: the block that starts also leaves.
-fn runs_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
-    let mut once = false;
-    let mut look = |stmts: &[crate::syntax::ast::Stmt<'a>]| {
-        if let Some(at) = stmts.iter().position(|s| s.span.contains(span) && matches!(s.kind, StmtKind::Go(_))) {
-            let after = stmts.get(at + 1..).unwrap_or_default();
-            once |= after.iter().any(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
-        }
-    };
-    look(&body.stmts);
-    each_node(body, |node| {
-        if let Node::Stmt(s) = node {
-            match &s.kind {
-                StmtKind::If(i) => look(&i.then.stmts),
-                StmtKind::Block(b) => look(&b.stmts),
-                StmtKind::Switch(sw) => sw.cases.iter().for_each(|c| look(&c.body)),
-                StmtKind::Select(cases) => cases.iter().for_each(|c| look(&c.body)),
-                _ => {}
-            }
-        }
-    });
-    once
-}
-
-/// Whether a start stands in a case of a select that a clock's tick opens: then time bounds how often.
-fn at_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
-    let mut ticks = false;
-    each_node(body, |node| {
-        if let Node::Stmt(s) = node
-            && let StmtKind::Select(cases) = &s.kind
-        {
-            let open = cases.iter().filter(|c| c.span.contains(start)).filter_map(|c| c.comm.as_ref());
-            for comm in open {
-                crate::syntax::visit::stmt(comm, &mut |node| {
-                    if let Node::Expr(e) = node
-                        && let Some(c) = e.unary("<-")
-                    {
-                        ticks |= is_clock(case.pkg, f, c) || last_name(c) == "C";
-                    }
-                    true
-                });
-            }
-        }
-    });
-    ticks
-}
-
-/// `c := &conn{...}; go c.run(); return c`: whether a goroutine is a method of what the function gives back.
-fn belongs_to_what_is_given<'a>(f: &'a Function<'a>, body: &'a Block<'a>, started: &Expr<'a>) -> bool {
-    let owner = started.call().and_then(|c| c.fun.selector()).and_then(|(x, _)| f.scope.var(x));
-    let Some(owner) = owner.filter(|v| f.scope.vars.get(*v).is_some_and(|v| v.kind == crate::syntax::VarKind::Local))
-    else {
-        return false;
-    };
-    let mut given = false;
-    each_node(body, |node| {
-        if let Node::Stmt(s) = node
-            && let StmtKind::Return(values) = &s.kind
-        {
-            given |= values.iter().any(|v| f.scope.var(v.unary("&").unwrap_or(v)) == Some(owner));
-        }
-    });
-    given
-}
-
-/// Whether a literal is a single select, one case of which is the end of a context.
-fn ends_with_context<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
-    let Some(u) = started.call().and_then(|c| f.scope.units.iter().find(|u| u.span == c.fun.span)) else {
-        return false;
-    };
-    let [only] = u.body.stmts.as_slice() else { return false };
-    let StmtKind::Select(cases) = &only.kind else { return false };
-    cases.iter().filter_map(|c| c.comm.as_ref()).any(|comm| match &comm.kind {
-        StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
-        _ => false,
-    })
-}
-
-/// Whether a literal begins with `<-ctx.Done()`.
-fn waits_for_end<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
-    let Some(u) = started.call().and_then(|c| f.scope.units.iter().find(|u| u.span == c.fun.span)) else {
-        return false;
-    };
-    match u.body.stmts.first().map(|s| &s.kind) {
-        Some(StmtKind::Expr(e)) => e.unary("<-").is_some_and(|c| last_name(c) == "Done"),
-        _ => false,
-    }
-}
-
-/// Whether the round sets a deadline on something that the goroutine then uses.
-fn has_deadline<'a>(
-    case: &Case<'a>,
-    id: FnId,
-    f: &Function<'a>,
-    body: &Block<'a>,
-    start: Span,
-    started: &'a Expr<'a>,
-) -> bool {
-    let sets = |s: &&Site<'a>| {
-        body.span.contains(s.expr.span)
-            && s.expr.span.start < start.start
-            && matches!(last_name(&s.call.fun), "SetDeadline" | "SetReadDeadline")
-    };
-    let on = |s: &Site<'a>| s.call.fun.selector().and_then(|(x, _)| f.scope.var(x));
-    let set: Vec<_> = case.sites(id).iter().filter(sets).filter_map(on).collect();
-    let mut uses = false;
-    crate::syntax::visit::expr(started, &mut |node| {
-        if let Node::Expr(e) = node {
-            uses |= f.scope.var(e).is_some_and(|v| set.contains(&v));
-        }
-        true
-    });
-    uses
-}
-
-/// Whether a start stands under a condition or in a case of a select, and the goroutine takes nothing that
-/// the round made: not one for each thing that comes, but something to be done now and then.
-fn is_kick<'a>(f: &Function<'a>, body: &'a Block<'a>, start: Span, started: &'a Expr<'a>) -> bool {
-    let mut conditional = false;
-    each_node(body, |node| {
-        if let Node::Stmt(s) = node {
-            conditional |=
-                matches!(s.kind, StmtKind::If(_) | StmtKind::Select(_) | StmtKind::Switch(_)) && s.span.contains(start);
-        }
-    });
-    let mut own = false;
-    crate::syntax::visit::expr(started, &mut |node| {
-        if let Node::Expr(e) = node
-            && let Some(v) = f.scope.var(e).and_then(|v| f.scope.vars.get(v))
-        {
-            own |= body.span.contains(v.span) && !started.span.contains(v.span);
-        }
-        true
-    });
-    conditional && !own
-}
-
 /// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.
 fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
     started.call().is_some_and(|c| matches!(last_name(&c.fun), "Close" | "Stop" | "cancel" | "Cancel"))
@@ -466,9 +372,7 @@ fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
 
 /// Whether a unit takes a lock and lets go of it when it ends.
 fn locks(case: &Case<'_>, id: FnId, unit: usize) -> bool {
-    case.sites(id)
-        .iter()
-        .any(|s| s.unit == unit && s.how == crate::syntax::calls::How::Defer && last_name(&s.call.fun) == "Unlock")
+    case.sites(id).iter().any(|s| s.unit == unit && s.how == How::Defer && last_name(&s.call.fun) == "Unlock")
 }
 
 fn accepts(body: &Block<'_>) -> bool {

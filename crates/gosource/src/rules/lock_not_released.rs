@@ -54,12 +54,24 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.exits.is_empty() {
         return;
     }
+    // `if err := mutex.Lock(); err != nil`: a lock that can fail is not held where it did.
+    if may_fail(case, f, u.body, lock.key) {
+        return;
+    }
+    // `ensureLoaded` leaves the lock to who calls it, all of whom unlock it.
+    if follow.unlocked && callers_unlock(case, id, lock) {
+        return;
+    }
     // Locked here and unlocked by another function, or a literal: an agreement that is not seen whole.
     if !follow.unlocked && unlocked_elsewhere(case, f, lock) {
         return;
     }
     // `return size, &c.lock`: whoever is given the lock gives it back.
     if is_given_away(case, f, u.body, lock.key) {
+        return;
+    }
+    // `return &iterator{cache: c}` after `c.RLock()`: what is returned lets go of `cache` when it is closed.
+    if !follow.unlocked && is_held_by_result(case, f, u.body, lock) {
         return;
     }
     // Hand over hand: what is locked gets another name, and is unlocked by that.
@@ -78,6 +90,19 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if follow.unlocked && named && some_lets_go(case, lock.field) {
         return;
     }
+    // `getConn` and `returnConn`: what is taken under the lock is given back with it.
+    let counterpart = match lower.as_str() {
+        n if ["get", "take", "borrow", "checkout", "open", "begin"].iter().any(|w| n.starts_with(w)) => {
+            &["return", "put", "release", "give", "free", "done", "finish", "end", "commit"][..]
+        }
+        _ => &[],
+    };
+    let gives_back = |g: &Function<'_>| {
+        let name = g.decl.name.name.to_lowercase();
+        g.receiver_type() == f.receiver_type() && counterpart.iter().any(|w| name.starts_with(w))
+    };
+    let returned = || case.funcs().any(|(other, g)| gives_back(g) && lets_go(case, other, lock.field));
+    let protocol = follow.unlocked && !counterpart.is_empty() && returned();
     let mut exits = follow.exits;
     exits.sort_unstable();
     exits.dedup();
@@ -88,6 +113,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
         format!("`{}` is taken and never given back: nothing calls `{}.{}`", lock.key, lock.key, op.counterpart())
     };
     let found = out.found(id, at, sentence);
+    if protocol {
+        found.level = Level::Hint;
+        found.why = Some("by its name and that of the one that unlocks, who calls it gives the lock back later".into());
+    }
     for (_, _, exit) in exits.iter().filter(|(a, ..)| *a == at).take(3) {
         found.related.push((f.file, *exit, "held where this path ends".into()));
     }
@@ -105,6 +134,52 @@ fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key
         }
     });
     given
+}
+
+/// Whether what Lock gives is looked at: those of `sync` give nothing.
+fn may_fail<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
+    let mut fails = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Assign(_, _, r) | StmtKind::Define(_, r) = &s.kind
+        {
+            fails |= r.iter().filter_map(|v| lock_call(case.pkg, f, v)).any(|call| call.key == key && call.op.takes());
+        }
+    });
+    fails
+}
+
+/// Whether all functions of the package that call this one unlock a lock of that name and take none.
+fn callers_unlock(case: &Case<'_>, id: FnId, lock: &LockCall<'_>) -> bool {
+    let mut callers = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    callers.peek().is_some()
+        && callers.all(|e| {
+            let text = case.pkg.funcs.get(e.caller).map_or("", |g| case.file(g).at(g.decl.span));
+            let named = |method: &str| text.contains(&format!("{}.{method}()", lock.field));
+            (named("Unlock") || named("RUnlock")) && !named("Lock") && !named("RLock")
+        })
+}
+
+/// Whether what has the lock goes into a struct, and a method of this package unlocks what stands in that
+/// field.
+fn is_held_by_result<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, lock: &LockCall<'a>) -> bool {
+    let owner = lock.key.split('.').next().unwrap_or(lock.key);
+    let mut fields: Vec<&str> = Vec::new();
+    each_node(body, |node| {
+        if let Node::Expr(e) = node
+            && let ExprKind::Composite(_, elements) = &e.kind
+        {
+            let of_owner = elements.iter().filter(|(_, v)| v.ident() == Some(owner) && f.scope.var(v).is_some());
+            fields.extend(of_owner.filter_map(|(k, _)| k.as_ref()?.ident()));
+        }
+    });
+    let unlocks = |name: &str| matches!(name, "Unlock" | "RUnlock");
+    !fields.is_empty()
+        && case.all_sites().any(|(_, _, s)| {
+            let Some((x, name)) = s.call.fun.selector() else { return false };
+            let held = |e: &Expr<'a>| e.selector().is_some_and(|(_, field)| fields.contains(&field));
+            unlocks(name) && (held(x) || x.selector().is_some_and(|(inner, _)| held(inner)))
+        })
 }
 
 /// Whether the variable whose lock it is is given to another variable.

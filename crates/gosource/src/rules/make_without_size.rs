@@ -27,7 +27,12 @@ impl Rule for MakeWithoutSize {
                 for found in unsized_before_loops(case, f, u.body, true) {
                     let what = case.text(f, found.made);
                     let report = out.found(id, found.made, format!("`{what}` has no size, and `{}` tells how many come: it grows step by step, and each step is garbage", found.over));
-                    if case.calls.is_hot(case.pkg, id, unit) {
+                    if is_configured(&found.over) {
+                        report.why =
+                            Some("what comes stands in a configuration: it is as long as somebody wrote it".into());
+                    } else if case.pkg.vars.get(&*found.over).and_then(|v| v.value).is_some_and(is_short_list) {
+                        report.why = Some("what comes is a short list that is written in the source".into());
+                    } else if case.calls.is_hot(case.pkg, id, unit) {
                         report.level = Level::Warning;
                         report.why = Some("requests reach this function, and each round of the loop adds one".into());
                     }
@@ -35,6 +40,18 @@ impl Rule for MakeWithoutSize {
             }
         }
     }
+}
+
+/// `var delimiters = []string{",", ";"}`.
+fn is_short_list(value: &Expr<'_>) -> bool {
+    matches!(&value.kind, ExprKind::Composite(_, elements) if elements.len() <= 16)
+}
+
+/// Whether what a loop goes over stands in a configuration, by the name of what it is a field of.
+fn is_configured(over: &str) -> bool {
+    let owner = over.trim_start_matches("len(").rsplit_once('.').map_or("", |(owner, _)| owner).to_lowercase();
+    let last = owner.rsplit('.').next().unwrap_or_default();
+    ["conf", "config", "cfg", "settings", "opts", "options"].iter().any(|w| last.ends_with(w))
 }
 
 /// A container that begins without room right before a loop that fills it.
@@ -191,4 +208,19 @@ fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: Var
         }
     }
     fill.map(|s| (over, s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_configured;
+
+    #[test]
+    fn what_stands_in_a_configuration() {
+        for over in ["config.Schemes", "s.conf.Peers", "len(cfg.Routes)", "m.opts.Tags"] {
+            assert!(is_configured(over), "{over}");
+        }
+        for over in ["configs", "s.items", "len(rows)", "conf"] {
+            assert!(!is_configured(over), "{over}");
+        }
+    }
 }

@@ -211,6 +211,10 @@ fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) 
     {
         return true;
     }
+    // A program has as many patterns of routes and templates as it is written with.
+    if crate::meaning::channels::last_name(key).to_lowercase().ends_with("pattern") {
+        return true;
+    }
     // `pkg.Constant`.
     if key.selector().is_some_and(|(x, _)| case.pkg.package_named(f, x).is_some()) {
         return true;

@@ -63,7 +63,10 @@ fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'
     let data = |text: &str| {
         crate::meaning::published::is_published(text) && !super::config_length_loop::set_by_requests(case, what)
     };
-    let level = if level == Level::Hint && data(&from.text) { Level::Warning } else { level };
+    // A list in a configuration that somebody asks for is as long as somebody wrote it, and copied at one go.
+    let asked_for = case.calls.entry(case.pkg, id).and_then(|(entry, _)| case.pkg.funcs.get(entry));
+    let for_who_runs_it = [Some(f), asked_for].into_iter().flatten().any(|g| is_for_operators(g.decl.name.name));
+    let level = if level == Level::Hint && !for_who_runs_it && data(&from.text) { Level::Warning } else { level };
     let decoded = site.call.args.get(1).and_then(|a| a.unary("&")).and_then(|a| a.root()).and_then(|r| f.scope.var(r));
     // Decoded into what lives on, or kept as what a call gives: then it is made for more than this request.
     let local = site.call.args.get(1).is_none_or(|a| decoded.is_some() || a.unary("&").is_none());
@@ -163,6 +166,22 @@ fn say<'a>(
         found.why =
             Some("a function in a field is asked for it: whether it gives the same, and how much, is not known".into());
     }
+    if crate::meaning::failures::after_failure(case, f, f.scope.unit_at(at), at) {
+        found.level = Level::Hint;
+        found.why = Some("it stands where something has failed: that is not each request".into());
+    }
+    if !built.is_map && is_mixed(f, built, at) {
+        found.level = Level::Hint;
+        found.why = Some("it has elements of the request's own too: it is no copy of what is shared".into());
+    }
+    if is_of_options(&from.text) {
+        found.level = Level::Hint;
+        found.why = Some("what it goes through are options that the program was started with: as a rule few".into());
+    }
+    if is_written_down(f) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it writes down all there is: then it has to go through all of it".into());
+    }
     let rpc = case.calls.hot.get(&entry) == Some(&Heat::Rpc);
     if is_for_operators(&entry_name)
         || is_for_operators(&who)
@@ -184,10 +203,62 @@ fn say<'a>(
 pub(super) fn is_for_operators(name: &str) -> bool {
     let lower = name.rsplit('.').next().unwrap_or(name).to_lowercase();
     const WORDS: &[&str] = &[
-        "health", "ready", "liveness", "varz", "jsz", "connz", "debug", "metric", "pprof", "admin", "stats", "monitor",
-        "diagnos", "dump", "collect", "reload",
+        "health",
+        "ready",
+        "liveness",
+        "varz",
+        "jsz",
+        "connz",
+        "debug",
+        "metric",
+        "pprof",
+        "admin",
+        "stats",
+        "monitor",
+        "diagnos",
+        "dump",
+        "collect",
+        "reload",
+        "reset",
+        "setting",
+        "getconfig",
+        "setconfig",
+        "reconfigur",
+        "restart",
+        "upgrade",
+        "backup",
     ];
     WORDS.iter().any(|w| lower.contains(w)) || name.to_lowercase().contains("admin")
+}
+
+/// Whether a list is appended to elsewhere than in the loop that fills it.
+fn is_mixed<'a>(f: &'a Function<'a>, built: &Built<'a>, round: Span) -> bool {
+    let mut mixed = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+                && l.first().and_then(|t| f.scope.var(t)) == Some(built.var)
+                && !round.contains(s.span)
+            {
+                mixed |= r.first().and_then(|v| v.call()).is_some_and(|c| c.fun.ident() == Some("append"));
+            }
+        });
+    }
+    mixed
+}
+
+/// Whether a list is a field of what a program is started with.
+fn is_of_options(text: &str) -> bool {
+    let owner = text.rsplit_once('.').map_or("", |(owner, _)| owner).rsplit('.').next().unwrap_or_default();
+    matches!(owner.to_lowercase().as_str(), "option" | "options" | "opts" | "flags" | "args")
+}
+
+/// Whether a function writes what it goes through to a disk or a store, by its name and what it calls.
+fn is_written_down(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name.to_lowercase();
+    let words = ["dbstore", "save", "persist", "flush", "writefile", "writedb", "snapshot", "checkpoint"];
+    words.iter().any(|w| name.starts_with(w) || name.ends_with(w))
 }
 
 /// Whether a file is of what whoever runs the service asks for: it, or a folder around it, is named so.

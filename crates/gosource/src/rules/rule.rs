@@ -2,6 +2,7 @@
 
 pub(crate) use lastgasp_diagnosis::RuleInfo;
 
+pub(crate) use crate::callers::{Ask, Bound};
 pub(crate) use crate::case::Case;
 use crate::finding::Level;
 use crate::syntax::FnId;
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) why: Option<String>,
     /// Cure, where it is another than the rule's.
     pub(crate) cure: Option<String>,
+    /// What other packages of the module would have to say for it to be a hint.
+    pub(crate) ask: Option<Ask>,
     /// File number, where, what.
     pub(crate) related: Vec<(usize, Span, String)>,
 }
@@ -58,6 +61,7 @@ impl Out {
             sentence,
             why: None,
             cure: None,
+            ask: None,
             related: Vec::new(),
         });
         let last = self.reports.len() - 1;

@@ -1,12 +1,12 @@
 //! A select that may wait for ever. The page: `docs/rules/select-no-way-out.md`.
 
-use super::rule::{Case, Out, Rule, RuleInfo};
+use super::rule::{Ask, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{CommCase, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Init, Role, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
 /// The rule.
 pub(super) struct SelectNoWayOut;
@@ -55,10 +55,17 @@ impl Rule for SelectNoWayOut {
                             waited.join(" and ")
                         ),
                     );
+                    found.ask = crate::callers::once_at(case, id, head).map(Ask::Once);
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
                     let context = super::context_not_handed_on::context_of(f, unit);
-                    if !goroutine && context.is_none() {
+                    if cases.iter().all(|c| is_given_with_context(case, f, c)) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "all of its channels are given by a call that has a context: whether the end of that ends them is not known"
+                                .into(),
+                        );
+                    } else if !goroutine && context.is_none() {
                         found.level = Level::Hint;
                     } else if context.is_none() && !starts_often(case, id, unit) {
                         found.level = Level::Hint;
@@ -137,6 +144,25 @@ fn waits_for_own<'a>(f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
     })
 }
 
+/// Whether a case receives from what a call gave that was given a context.
+fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
+    let received = match c.comm.as_ref().map(|s| &s.kind) {
+        Some(StmtKind::Expr(e)) => e.unary("<-"),
+        Some(StmtKind::Define(_, r) | StmtKind::Assign(_, _, r)) => r.first().and_then(|e| e.unary("<-")),
+        _ => None,
+    };
+    let Some(Init::Value(made, _)) =
+        received.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
+    else {
+        return false;
+    };
+    // Of this package's own the text would have to tell that they look at the context.
+    made.call().is_some_and(|call| {
+        !matches!(case.pkg.callee(f, &call.fun), Callee::Local(_))
+            && call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
+    })
+}
+
 /// Whether a case is about a channel that this function makes and a goroutine of it uses.
 fn is_of_the_call<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
     let channel = match c.comm.as_ref().map(|s| &s.kind) {
@@ -165,6 +191,12 @@ fn is_way_out<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> boo
     let Some(channel) = received.unary("<-") else { return true };
     // `v, ok := <-c`: its being closed is a way out.
     if names == 2 || ends_something(last_name(channel)) {
+        return true;
+    }
+    // `idle, timer := clock.NewTimer(d)`, of a clock that tests replace.
+    if let Some(Init::Value(made, _)) = f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
+        && made.call().is_some_and(|c| ["Timer", "Ticker", "After"].iter().any(|w| last_name(&c.fun).ends_with(w)))
+    {
         return true;
     }
     match case.pkg.type_of(f, channel) {

@@ -351,17 +351,28 @@ fn waits_first<'a>(
 
 /// `errs <- server.ListenAndServe()`.
 fn is_word_of_server<'a>(f: &Function<'a>, send: Span) -> bool {
+    // What runs a server is called as the server's own method.
+    let runs = matches!(f.decl.name.name, "Run" | "Serve" | "Start" | "ListenAndServe");
+    let serves = |c: &crate::syntax::ast::Call<'a>| {
+        let name = crate::meaning::channels::last_name(&c.fun);
+        name.starts_with("Serve") || name.starts_with("ListenAndServe") || runs && name == "Run"
+    };
     let mut word = false;
     for u in &f.scope.units {
+        // `err = server.Serve(l); if err != http.ErrServerClosed { errs <- err }`.
+        let mut served: Vec<crate::syntax::VarId> = Vec::new();
         each_node(u.body, |node| {
-            if let Node::Stmt(s) = node
-                && s.span == send
-                && let StmtKind::Send(_, value) = &s.kind
-            {
-                word |= value.call().is_some_and(|c| {
-                    let name = crate::meaning::channels::last_name(&c.fun);
-                    name.starts_with("Serve") || name.starts_with("ListenAndServe")
-                });
+            let Node::Stmt(s) = node else { return };
+            match &s.kind {
+                StmtKind::Assign(_, l, r) | StmtKind::Define(l, r)
+                    if r.first().and_then(|v| v.call()).is_some_and(serves) =>
+                {
+                    served.extend(l.first().and_then(|t| f.scope.var(t)));
+                }
+                StmtKind::Send(_, value) if s.span == send => {
+                    word |= value.call().is_some_and(serves) || f.scope.var(value).is_some_and(|v| served.contains(&v));
+                }
+                _ => {}
             }
         });
     }

@@ -3,9 +3,11 @@
 use super::client_no_timeout::{At, Holder};
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Expr, ExprKind, Span, Type};
 use crate::syntax::calls::How;
-use crate::syntax::{Callee, FnId, Role};
+use crate::syntax::visit::Node;
+use crate::syntax::{Callee, FnId, Function, Init, Role};
 
 /// The rule.
 pub(super) struct ServerNoTimeout;
@@ -33,16 +35,13 @@ impl Rule for ServerNoTimeout {
                         "`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"
                     ),
                 );
-                let local = site.call.args.first().is_some_and(|a| {
-                    let text = case.file(f).at(a.span);
-                    text.starts_with("\"localhost:") || text.starts_with("\"127.0.0.1:")
-                });
-                if local {
+                if site.call.args.first().is_some_and(|a| is_of_this_machine(case, f, a)) {
                     found.level = Level::Hint;
                     found.why = Some("only this machine can reach it".into());
                 } else if site.call.args.last().is_some_and(Expr::is_nil)
                     && is_debug_alone(case, id, site.unit)
-                    && site.call.args.first().is_some_and(|a| is_for_profiles(case.file(f).at(a.span)))
+                    && (case.pkg.name == "pprof"
+                        || site.call.args.first().is_some_and(|a| is_for_profiles(case.file(f).at(a.span))))
                 {
                     found.level = Level::Hint;
                     found.why = Some(
@@ -63,7 +62,8 @@ impl Rule for ServerNoTimeout {
             {
                 continue;
             }
-            let passing = is_for_this_call(case, holder);
+            let passing = is_for_this_call(case, holder) || is_for_an_answer(case, holder);
+            let local = is_local(case, &at, span);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -72,12 +72,70 @@ impl Rule for ServerNoTimeout {
                 found.level = Level::Hint;
                 found.why = Some("it listens on a Unix socket: only this machine can reach it".into());
             }
+            if local {
+                found.level = Level::Hint;
+                found.why = Some("only this machine can reach it".into());
+            }
             if passing {
                 found.level = Level::Hint;
                 found.why = Some("it serves beside the function that makes it, and ends with that".into());
             }
         }
     }
+}
+
+/// Whether an address, or what the variable in it was made of, says that only this machine can reach it.
+fn is_of_this_machine<'a>(case: &Case<'a>, f: &Function<'a>, address: &Expr<'a>) -> bool {
+    let says = |e: &Expr<'a>| {
+        let text = case.file(f).at(e.span).to_lowercase();
+        ["localhost", "\"127.0.0.1", "\"[::1]", "loopback"].iter().any(|w| text.contains(w))
+    };
+    let mut at = address;
+    while let Some((x, ..)) = at.method_call() {
+        at = x;
+    }
+    let made = f.scope.var(at).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+    says(address) || matches!(made, Some(Init::Value(e, _)) if says(e))
+}
+
+/// Whether a literal has an Addr of this machine.
+fn is_local(case: &Case<'_>, at: &At, span: Span) -> bool {
+    let At::Function(id) = at else { return false };
+    let Some(f) = case.pkg.funcs.get(*id) else { return false };
+    let mut local = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(_, elements) = &e.kind
+                && e.span == span
+            {
+                let mut named = elements.iter().filter_map(|(k, v)| Some((k.as_ref()?.ident()?, v)));
+                local |= named.any(|(k, v)| k == "Addr" && is_of_this_machine(case, f, v));
+            }
+        });
+    }
+    local
+}
+
+/// Whether a server serves beside a function that gives something, a token above all, and ends with it: it
+/// waits for one answer, of a browser that was opened for it.
+fn is_for_an_answer<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    if !f.decl.sig.results.iter().any(|r| !r.ty.is("", "error")) {
+        return false;
+    }
+    let of_server = |e: &Expr<'a>| f.scope.var(e) == Some(var);
+    let role = |unit: usize| f.scope.units.get(unit).map(|u| u.role);
+    let (mut ends, mut serves) = (false, false);
+    for s in case.sites(id) {
+        let method = s.call.fun.selector().filter(|(x, _)| of_server(x)).map(|(_, name)| name);
+        let handed = s.how == How::Go && s.call.args.iter().any(of_server);
+        let (deferred, beside) = (role(s.unit) == Some(Role::Defer), role(s.unit) == Some(Role::Go));
+        ends |= (s.how == How::Defer || deferred) && method.is_some_and(|m| matches!(m, "Close" | "Shutdown"));
+        serves |= handed || beside && method.is_some_and(|m| m.starts_with("Serve") || m.starts_with("ListenAnd"));
+    }
+    ends && serves
 }
 
 /// Whether a server serves in a goroutine, and the function that makes it defers its end.

@@ -374,6 +374,8 @@ fn is_service(f: &Function<'_>) -> bool {
         && kinds.iter().any(|k| receiver.ends_with(k))
         && !begins.iter().any(|b| name.starts_with(b))
         && f.decl.sig.params.first().is_some_and(|p| p.ty.is("context", "Context"))
+        // A handler of log records is no handler of requests.
+        && !f.decl.sig.params.iter().any(|p| p.ty.is("log/slog", "Record"))
         && (f.decl.sig.params.len() > 1 || f.decl.sig.results.len() > 1)
 }
 
