@@ -7,6 +7,7 @@ use crate::goroutine_verdicts::{self, GoroutineVerdicts};
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
 use crate::heap_use::HeapUse;
+use crate::last_straw::LastStraw;
 use crate::partition::Partition;
 use crate::ruled_out::RuledOut;
 use crate::rules::{self, Case};
@@ -72,6 +73,9 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     beside(&mut findings, &goroutines);
     let Findings { mut found, ruled_out, mut unknown } = findings;
     let is_beside = |code: &str| rules::is_beside(code) || goroutine_verdicts::is_of_goroutines(code);
+    if let Some(straw) = window.as_ref().and_then(|w| LastStraw::of(facts, w)) {
+        found.iter_mut().filter(|f| !is_beside(f.code)).for_each(|f| straw.temper(f));
+    }
     found.sort_by(|a, b| {
         let beside = is_beside(a.code).cmp(&is_beside(b.code));
         let surest = || b.confidence().total_cmp(&a.confidence()).then(a.code.cmp(b.code));

@@ -40,6 +40,7 @@ mod heap_use;
 mod holder;
 mod joined;
 mod large_objects;
+mod last_straw;
 mod ledger;
 mod library_waits;
 mod made;

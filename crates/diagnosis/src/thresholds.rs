@@ -8,6 +8,11 @@ pub(crate) mod collector_headroom {
     pub(crate) const FITS: f64 = 0.8;
     /// Part by which marks may differ and still have found the same. Chosen, not measured.
     pub(crate) const SAME_MARK: f64 = 0.2;
+    /// Factor by which what marks find alive must grow in the window, its later half against its earlier one,
+    /// to go on growing. Chosen, not measured.
+    pub(crate) const GROWS: f64 = 1.5;
+    /// Marks in the window that it takes. Chosen: two halves of two.
+    pub(crate) const GROWS_MARKS: usize = 4;
 }
 
 pub(crate) mod collection_jumped {
@@ -208,6 +213,11 @@ pub(crate) mod others_in_group {
     pub(crate) const MAX_NAMED: usize = 3;
     /// Process numbers that are told of each. Chosen.
     pub(crate) const MAX_PIDS: usize = 3;
+    /// Part of what is used at the end below which what came in the window was the last straw, whoever had
+    /// it. Chosen, not measured; 0.18 where it was seen.
+    pub(crate) const SMALL: f64 = 0.25;
+    /// Part of what was there before that must have come while somebody looked on, for that. Chosen: half.
+    pub(crate) const CAME_BEFORE: f64 = 0.5;
 }
 
 pub(crate) mod outside_heap {

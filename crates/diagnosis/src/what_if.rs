@@ -27,7 +27,7 @@ pub(crate) fn limits(facts: &Facts, window: Option<&Window>, heap: Option<&HeapC
     // What is alive fits, and beyond its peak the process would not have grown: "482 MB would have bought 4.2
     // s" was said of one whose peak is 303 MB.
     let peak = heap.and_then(|h| match &h.mechanism {
-        Mechanism::Headroom => h.collector.peak(facts),
+        Mechanism::Headroom if !h.collector.live_grows => h.collector.peak(facts),
         // It is all there, and was not touched yet. Several are of as many calls, which go on (tried from
         // outside: bodies of requests under a limit that was "not reached", and it was).
         Mechanism::HugeObjects(huge) if huge.sizes.len() == 1 && never_touched(facts, window?).is_some() => {

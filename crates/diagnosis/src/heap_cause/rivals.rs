@@ -79,6 +79,7 @@ impl<'a> HeapCause<'a> {
         let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
         let followed = self.reach.as_ref().filter(|r| r.is_alive() == Some(false)).map(Reachability::split);
         let told = followed.or((steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same));
+        let told = told.filter(|_| !self.collector.live_grows);
         Rival::tested(
             "memory that is alive and new (a burst of work, a leak)",
             told,

@@ -46,6 +46,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     };
     let (live, beside) = (heap.collector.marked, heap.collector.beside);
     let value = memory_limit_for(limit);
+    let grows = heap.collector.live_grows;
     let set = match facts.gc.memory_limit {
         Some(m) => format!("GOMEMLIMIT is {}, beyond the limit of {}: it never acts", bytes(m), bytes(limit)),
         None => "there is no GOMEMLIMIT".to_owned(),
@@ -98,7 +99,12 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         site,
         do_now: vec![(
             format!("Start it with GOMEMLIMIT={value} in its environment"),
-            format!("with {} alive and {} beside the heap it fits; no new build is needed", bytes(live), bytes(beside)),
+            format!(
+                "with {} alive and {} beside the heap it fits{}; no new build is needed",
+                bytes(live),
+                bytes(beside),
+                if grows { " for now, and what is alive grows: what then still comes is a leak" } else { "" }
+            ),
         )],
     })
 }

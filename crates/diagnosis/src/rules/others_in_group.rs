@@ -4,6 +4,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Neighbour, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::last_straw::LastStraw;
 use crate::rival::Rival;
 use crate::sentence::{level, service};
 use crate::subject::Subject;
@@ -80,7 +81,11 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     };
     // tmpfs: files that live in memory, the process's own or another's.
     let in_files = facts.charge.is_some_and(|c| c.shmem >= others.bytes / 2) && named.is_empty();
-    let title = if in_files {
+    // What came at the end may be others', and most of the rest this process's.
+    let straw = case.window.and_then(|w| LastStraw::of(facts, w)).is_some_and(|s| s.is_mostly_own(facts));
+    let title = if straw {
+        "others in its group were the last straw: this process holds most of it"
+    } else if in_files {
         "files in memory (tmpfs) fill the group"
     } else if children {
         "not this process: its children fill the group"
@@ -121,7 +126,12 @@ fn find(case: &Case<'_>) -> Option<Finding> {
             })
             .into_iter()
             .collect(),
-        cure: if in_files {
+        cure: if straw {
+            format!(
+                "See what {} keeps, and whether it has to; give the others a group of their own, or the group more.",
+                service(facts)
+            )
+        } else if in_files {
             "See who writes files into a tmpfs that counts against this group (/dev/shm, /tmp, an emptyDir of medium Memory): bound it, or put them on a disk.".into()
         } else if named.is_empty() {
             "See who it is: the group's cgroup.procs, and sock, slab, shmem and pagetables in its memory.stat.".into()
@@ -132,8 +142,20 @@ fn find(case: &Case<'_>) -> Option<Finding> {
             "Give the others a group of their own, or a limit; this process needs no change.".into()
         },
         site: None,
-        do_now: do_now(in_files, named.is_empty(), children),
+        do_now: if straw { make_room(facts) } else { do_now(in_files, named.is_empty(), children) },
     })
+}
+
+/// Of the last straw: room first, and then a look at who has most.
+fn make_room(facts: &Facts) -> Vec<(String, String)> {
+    let own = facts.rss.map_or(0, |r| r.rss);
+    vec![
+        ("Move the others out of its group, or give the group more".to_owned(), String::new()),
+        (
+            format!("See what {} keeps: by holder, collection and site below", service(facts)),
+            format!("it holds {} of what counts", bytes(own)),
+        ),
+    ]
 }
 
 fn do_now(in_files: bool, is_unknown: bool, children: bool) -> Vec<(String, String)> {
