@@ -18,6 +18,7 @@
 //! ```
 
 mod at_limit;
+mod buffers;
 mod calls;
 mod cause;
 mod collector;
@@ -72,6 +73,7 @@ mod why;
 mod window;
 
 pub use at_limit::{AtLimit, at_limit};
+pub use buffers::may_be_buffers;
 pub use cause::cause;
 pub use diagnose::{Diagnosis, diagnose};
 pub use diff::{Change, Diff, State};

@@ -1,6 +1,7 @@
 //! Many live collections of one content. The page: `copies-of-one-content.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
+use crate::buffers::may_be_buffers;
 use crate::facts::{GraphCopies, GraphFacts};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level};
 use crate::findings::Findings;
@@ -9,7 +10,7 @@ use crate::graph_certainty::{
 };
 use crate::rival::Rival;
 use crate::subject::Subject;
-use crate::thresholds::copies_of_one_content::{BUFFER, MANY, MAX_HOLDERS, MAX_OTHERS, MIN_SHARE};
+use crate::thresholds::copies_of_one_content::{MANY, MAX_HOLDERS, MAX_OTHERS, MIN_SHARE};
 use crate::units::{bytes, count, percent, plural, short};
 
 /// The rule.
@@ -115,13 +116,6 @@ fn what(c: &GraphCopies) -> &'static str {
         t if t.starts_with('[') => "array",
         _ => "collection",
     }
-}
-
-/// Whether they may be buffers of connections and readers: bytes, no more than such a buffer has. That many
-/// are equal only says that all were sent the same, and to share them would mix up what is read (seen from
-/// outside: "one of them, shared, would save 22.8 MB" of the buffers of 5,564 connections).
-fn may_be_buffers(c: &GraphCopies) -> bool {
-    c.type_name == "[]uint8" && c.bytes_each <= BUFFER
 }
 
 fn is_compared(c: &GraphCopies) -> bool {

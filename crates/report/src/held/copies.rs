@@ -1,6 +1,7 @@
 //! COPIES: collections of equal content, who holds them, and what one of them would save.
 
 use lastgasp_diagnosis::facts::{CopyHolder, Facts, GraphCopies};
+use lastgasp_diagnosis::may_be_buffers;
 use lastgasp_diagnosis::units::{bytes, count, plural};
 
 use super::line::{is_worth_a_line, kind_of};
@@ -28,14 +29,19 @@ pub(crate) fn copies_line(c: &GraphCopies) -> String {
         "content" => "equal content",
         _ => "equal in type, length and size (their content was not compared)",
     };
+    // Of what each reads into none can be spared.
+    let what_for = if may_be_buffers(c) {
+        "buffers of those that read the same, it seems".to_owned()
+    } else {
+        format!("{} to save as one", bytes(c.savable_bytes))
+    };
     let mut out = format!(
-        "{} x {} of {}, {equal}: {} each, {} in all, {} to save as one",
+        "{} x {} of {}, {equal}: {} each, {} in all, {what_for}",
         count(c.copies),
         kind_of(&c.type_name),
         plural(c.elements, "element"),
         bytes(c.bytes_each),
         bytes(c.total_bytes),
-        bytes(c.savable_bytes)
     );
     let named: Vec<String> = c.holders.iter().take(MOST_HOLDERS).map(holder).collect();
     if !named.is_empty() {
