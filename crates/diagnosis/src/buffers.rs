@@ -9,8 +9,8 @@ const READERS: [&str; 4] = ["bufio.", "bytes.", "io.", "net."];
 /// Whether they may be buffers of connections and readers: bytes, no more than such a buffer has, or made by
 /// the standard library to read into, or of which goroutines hold one each and nobody knows who made them.
 /// That many are equal only says that all were sent the same, and to share them would mix up what is read
-/// (seen from outside: "one of them, shared, would save 22.8 MB" of the buffers of 5,564 connections; 21.0 MB of
-/// those of six downloads; 12.3 MB of what `io.ReadAll` had of 33 requests).
+/// (seen from outside: "one of them, shared, would save 22.8 MB" of the buffers of 5,564 connections; 21.0 MB
+/// of those of six downloads; 12.3 MB of what `io.ReadAll` had of 33 requests).
 #[must_use]
 pub fn may_be_buffers(c: &GraphCopies) -> bool {
     let read_into = READERS.iter().any(|of| c.site.starts_with(of));

@@ -41,9 +41,10 @@ pub(crate) struct Collector {
     /// where fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that
     /// breathes 0.
     pub(crate) live_slope: Option<f64>,
-    /// Whether the least that marks in the later half of the window found alive has grown, from the earlier of
-    /// them to the later: what is alive fits now, and will not (seen from outside: a registry that keeps every blob, told as a
-    /// goal beyond the limit at 0.97; with the GOMEMLIMIT that was advised it died two layers later).
+    /// Whether the least that marks in the later half of the window found alive has grown, from the earlier
+    /// of them to the later: what is alive fits now, and will not (seen from outside: a registry that keeps
+    /// every blob, told as a goal beyond the limit at 0.97; with the GOMEMLIMIT that was advised it died two
+    /// layers later).
     pub(crate) live_grows: bool,
 }
 
@@ -158,7 +159,8 @@ fn live_slope(facts: &Facts, marks: &[Mark]) -> Option<f64> {
 
 fn live_grows(marked: u64, since: impl Iterator<Item = u64>) -> bool {
     let since: Vec<u64> = since.collect();
-    // What happens to be at work while a mark runs goes up and down; the least that any of them found is kept.
+    // What happens to be at work while a mark runs goes up and down; the least that any of them found is
+    // kept.
     let (early, late) = since.split_at(since.len() / 2);
     let least = |of: &[u64]| of.iter().copied().min().unwrap_or(0);
     since.len() >= GROWS_MARKS && least(late).min(marked) as f64 >= least(early) as f64 * GROWS

@@ -1,5 +1,5 @@
-//! Whether a program is a command, which works on what it was given and ends, and no service: what there is to
-//! ask first of its death is its input, not a release (seen from outside: jq, esbuild, pdfcpu, restic and
+//! Whether a program is a command, which works on what it was given and ends, and no service: what there is
+//! to ask first of its death is its input, not a release (seen from outside: jq, esbuild, pdfcpu, restic and
 //! gopls, each killed by one large input, and told to look for a release). Pure.
 
 use crate::facts::{Facts, Group};

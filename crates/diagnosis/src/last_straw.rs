@@ -1,7 +1,7 @@
 //! The last straw: what came at the very end is a small part of what is used, and most of the rest had come
-//! before while somebody looked on. A sentence about the end alone is true, and names the wrong one (seen from
-//! outside: a store that had grown to 82 of 105 MB and then stood still, told as "not this process: others fill
-//! the group" at 1.00, for a neighbour of 16 MB). Pure.
+//! before while somebody looked on. A sentence about the end alone is true, and names the wrong one (seen
+//! from outside: a store that had grown to 82 of 105 MB and then stood still, told as "not this process:
+//! others fill the group" at 1.00, for a neighbour of 16 MB). Pure.
 
 use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Finding};
@@ -60,7 +60,8 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    /// The pushgateway from outside: it fills to 86 MB in 20 s, rests for 20, and then something else takes 18.
+    /// The pushgateway from outside: it fills to 86 MB in 20 s, rests for 20, and then something else takes
+    /// 18.
     fn straw(first: u64, own: u64) -> Facts {
         let curve = |t: u64| match t {
             0..20_000 => first + (86 * MB - first) / 20_000 * t,

@@ -98,9 +98,9 @@ pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Sus
     all
 }
 
-/// Those at work that are in a function, further out on their stacks: it is what holds the growth, and whoever
-/// it has called uses it (`lab/deaths`, huge-frame: a frame that `next` has made, killed while `Read` filled
-/// it). `None` where nobody is, and of `main.main`, in which all is.
+/// Those at work that are in a function, further out on their stacks: it is what holds the growth, and
+/// whoever it has called uses it (`lab/deaths`, huge-frame: a frame that `next` has made, killed while `Read`
+/// filled it). `None` where nobody is, and of `main.main`, in which all is.
 pub(crate) fn at_work_within<'a>(facts: &'a Facts, function: &str) -> Option<Suspect<'a>> {
     let mut found: Option<Suspect<'a>> = None;
     for group in facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Working) {

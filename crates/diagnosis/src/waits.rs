@@ -90,13 +90,14 @@ const FOR_THE_COLLECTOR: [&str; 9] = [
 
 /// Calls of the runtime in which an allocation waits with a reason that semaphores of programs have too: many
 /// allocate at once, and one of them starts the collection or stops the world (`mgc.go`: `work.startSema`;
-/// `proc.go`: `worldsema`). Seen in the lab's `nightly-statements` on a slow machine: calls at work were told as
+/// `proc.go`: `worldsema`). Seen in the lab's `nightly-statements` on a slow machine: calls at work were told
+/// as
 /// waiting for a semaphore, surely.
 const STARTS_A_COLLECTION: [&str; 4] =
     ["runtime.gcStart", "runtime.stopTheWorld", "runtime.stopTheWorldGC", "runtime.gcMarkDone"];
 
-/// Whether what the runtime calls `semacquire` is an allocation that waits for the collector: those goroutines
-/// are at work.
+/// Whether what the runtime calls `semacquire` is an allocation that waits for the collector: those
+/// goroutines are at work.
 #[must_use]
 pub fn starts_a_collection(facts: &Facts, group: &Group) -> bool {
     group.wait_reason == "semacquire" && is_in_one_of(facts, group, &STARTS_A_COLLECTION)

@@ -31,8 +31,8 @@ const MAX_STACK_MAPS: usize = 1 << 20;
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]
 pub(super) struct Frames {
-    /// By goroutine and object: the numbers of the innermost frame that has it, of the last but one, and of the
-    /// outermost.
+    /// By goroutine and object: the numbers of the innermost frame that has it, of the last but one, and of
+    /// the outermost.
     held: Vec<(RootId, ObjectId, [u32; 3])>,
     /// Program counters.
     pcs: Vec<Addr>,

@@ -335,8 +335,8 @@ impl Goroutine<'_, '_, '_, '_> {
         held.into_iter().for_each(|to| self.pointer(StackPlace::Goroutine, to, true));
     }
 
-    /// Every word of it, and of which call it is as far as calls were found again. What stands below them is of
-    /// calls that have returned, or of one that has just begun.
+    /// Every word of it, and of which call it is as far as calls were found again. What stands below them is
+    /// of calls that have returned, or of one that has just begun.
     fn whole_stack(&mut self, thread: Option<&ThreadState>, why: Unsure, calls: Option<&Trace>) {
         self.note(why);
         let stack = self.raw.stack;

@@ -31,8 +31,8 @@ pub(crate) struct Census {
     pub(super) calls: Vec<Call>,
     /// Functions by which programs start.
     pub(super) starts: Vec<Key>,
-    /// Functions that only their package, or only their module, can call, and no interface: where nobody does,
-    /// nothing of theirs happens.
+    /// Functions that only their package, or only their module, can call, and no interface: where nobody
+    /// does, nothing of theirs happens.
     pub(super) private: Vec<Key>,
     /// Methods that are declared, with the key of their name alone.
     pub(super) methods: Vec<(Key, Key)>,
@@ -134,8 +134,8 @@ impl Census {
         out
     }
 
-    /// What `wire` generates calls each constructor once, at the program's start. The names of generated files
-    /// are not resolved for anything else.
+    /// What `wire` generates calls each constructor once, at the program's start. The names of generated
+    /// files are not resolved for anything else.
     fn put_together<'a>(&mut self, case: &Case<'a>, f: &Function<'a>, paths: &FxHashSet<&str>) {
         let own = Function { file: f.file, decl: f.decl, scope: crate::syntax::Scope::new(f.decl) };
         let start = key(case.pkg.import_path, "", f.decl.name.name);
@@ -196,7 +196,8 @@ impl Census {
     ) {
         let may_be = match &e.kind {
             ExprKind::Ident(name) => case.pkg.by_name.contains_key(name),
-            // A field is read far more often than a method is named: only what could be a function is resolved.
+            // A field is read far more often than a method is named: only what could be a function is
+            // resolved.
             ExprKind::Selector(x, name) => {
                 case.pkg.package_named(f, x).is_some_and(|p| named.paths.contains(p))
                     || named.methods.contains(name.name)

@@ -1,5 +1,5 @@
-//! Why what is asked for under a lock may have to be asked for there: whoever waits for the lock wants it too,
-//! it is near, or it is seldom.
+//! Why what is asked for under a lock may have to be asked for there: whoever waits for the lock wants it
+//! too, it is near, or it is seldom.
 
 use crate::case::Case;
 use crate::meaning::channels::last_name;

@@ -1,4 +1,5 @@
-//! What waits: for a channel, a peer, a process, other goroutines. Rules about what is held meanwhile ask here.
+//! What waits: for a channel, a peer, a process, other goroutines. Rules about what is held meanwhile ask
+//! here.
 
 use crate::case::Case;
 use crate::meaning::channels::{Room, last_name, made};

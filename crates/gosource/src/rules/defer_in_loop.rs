@@ -150,8 +150,8 @@ fn is_explained(text: &str, at: Span) -> bool {
     above.take(4).any(|l| l.to_lowercase().contains("defer"))
 }
 
-/// Whether a call is a method of the loop's own element, `for _, t := range targets { defer t.Close() }`, of a
-/// collection that was there before.
+/// Whether a call is a method of the loop's own element, `for _, t := range targets { defer t.Close() }`, of
+/// a collection that was there before.
 fn is_of_what_is_there<'a>(f: &Function<'a>, body: &'a Block<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
     let element = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v));
     let Some(Init::RangeValue(over)) = element.map(|v| v.init) else { return false };
