@@ -20,6 +20,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
         Tier::Fast,
         &[
             "changed",
+            "climbs",
             "contract",
             "core_writer",
             "escapes",
@@ -27,6 +28,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "goldens",
             "incident_contract",
             "kept_memory",
+            "misleading",
             "one_death",
             "page",
             "recorded",
