@@ -34,6 +34,10 @@ impl Partition {
             .iter()
             .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
         let live_before = before.map(|s| s.heap_live_bytes).min().unwrap_or(onset.heap_live_bytes);
+        // Where nobody looked before that moment, what was allocated and not resident may be of that moment too
+        // (seen from outside: gxz, whose dictionary of 403 MB was made before the first look).
+        let unseen = samples.first().is_some_and(|s| s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
+        let live_before = if unseen { live_before.min(window.start_bytes) } else { live_before };
         // Not all of it was resident then, and no more than what was used.
         let mapped_before = baseline.heap_in_use.saturating_add(baseline.heap_free);
         let heap_before = live_before.max(mapped_before.min(window.start_bytes));
@@ -73,6 +77,9 @@ mod tests {
             vec![sample(0, 20, 10), sample(900, 20, 10), sample(1000, 20, 800), sample(1500, 500, 800)];
         let window = Window { onset_ms: 1000, end_ms: 1500, start_bytes: 20, end_bytes: 500, ..Window::default() };
         assert_eq!(Partition::of(&facts, &window).heap, 790);
+        // The first look came after it was allocated, and before it was touched.
+        facts.timeline.samples.drain(..2);
+        assert_eq!(Partition::of(&facts, &window).heap, 780);
     }
 
     #[test]

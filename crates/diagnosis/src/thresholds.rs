@@ -302,6 +302,9 @@ pub(crate) mod unprofiled_heap {
     pub(crate) const AT_WORK: f64 = 0.5;
     /// Weight of those that wait and came with the growth. Chosen, not measured.
     pub(crate) const WAITING: f64 = 0.5;
+    /// Part that those who are held up must have of those who read beside them, and these of those, to be of
+    /// the same connections. Chosen: some have just come or gone.
+    pub(crate) const AS_MANY: f64 = 0.8;
 }
 
 pub(crate) mod waiting_calls {

@@ -16,7 +16,7 @@ use crate::reachability::Reachability;
 use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::began_unseen;
-use crate::suspects::{Suspect, at_work_within, family, suspects, waiting_pile, working_pile};
+use crate::suspects::{Suspect, at_work_within, family, held_up_beside, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{MAJORITY, MIN_SHARE};
 use crate::thresholds::waiting_calls::MOST_CALLS;
 use crate::window::Window;
@@ -121,6 +121,9 @@ impl<'a> HeapCause<'a> {
             && let Some(within) = at_work_within(facts, holder)
         {
             all.insert(0, within);
+        }
+        if let Some(beside) = it.calls.as_ref().and_then(|calls| held_up_beside(facts, calls, window)) {
+            (it.calls, it.linked) = (Some(beside), false);
         }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
