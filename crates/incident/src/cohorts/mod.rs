@@ -123,6 +123,9 @@ pub fn labels(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Vec<Label> {
     }
     let order = ["version", "data centre", "node", "image", "kernel", "Go version", "limit", "GOGC", "GOMEMLIMIT"];
     let rank = |name: &str| order.iter().position(|o| *o == name).unwrap_or(order.len());
+    // What one value is known of and not of all is none that all share (seen from outside: a GOMEMLIMIT that
+    // one of three had, "the same for all").
+    values.retain(|_, of| of.len() == at_risk.len() || of.iter().any(|(_, v)| of.first().is_some_and(|(_, f)| f != v)));
     let mut out: Vec<Label> =
         values.into_iter().map(|(name, of)| label(&name, &of, &at_risk, fate, (from, to))).collect();
     out.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
@@ -381,6 +384,19 @@ mod tests {
         let got = version_says(&[("v1.41", 0, 30), ("v1.42", 10, 0)]);
         assert_eq!((got.says, got.culprit.as_str()), (Says::Discriminates, "v1.42"));
         assert!(got.p.unwrap() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_known_of_one_alone_is_not_shared() {
+        let mut lives = lives(&[("v1.41", 3, 0)]);
+        let shared = |lives: &[Life<'_>]| {
+            let lives: Vec<&Life<'_>> = lives.iter().collect();
+            labels(&lives, 100_000, 145_000).iter().any(|l| l.name == "GOMEMLIMIT")
+        };
+        lives[0].of.gomemlimit = Some(189_000_000);
+        assert!(!shared(&lives));
+        lives.iter_mut().for_each(|l| l.of.gomemlimit = Some(189_000_000));
+        assert!(shared(&lives));
     }
 
     #[test]
