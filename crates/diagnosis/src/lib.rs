@@ -39,6 +39,7 @@ mod heap_cause;
 mod heap_summary;
 mod heap_use;
 mod holder;
+mod in_c;
 mod joined;
 mod large_objects;
 mod last_straw;

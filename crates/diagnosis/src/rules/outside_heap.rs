@@ -4,8 +4,9 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Gc, Rss};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::in_c::in_c;
 use crate::rival::Rival;
-use crate::sentence::level;
+use crate::sentence::{level, look_for_change};
 use crate::subject::Subject;
 use crate::thresholds::outside_heap::{MIN_BYTES, MIN_SHARE, RULED_OUT_SHARE, SAME_MOMENT_MS};
 use crate::units::{bytes, percent};
@@ -105,13 +106,15 @@ fn find(facts: &Facts, outside: &Outside, w: &Window) -> Option<Finding> {
             "Look at the C allocator's own statistics, and at calls of mmap.",
         )
     };
+    let in_c = in_c(facts).filter(|_| !race);
+    let who = in_c.as_ref().map_or_else(String::new, |c| format!("; {}", c.text()));
     Some(Finding {
         code: OutsideHeap::INFO.code,
         subject: Subject::Process,
         level: level(facts, w.end_bytes),
         title: title.into(),
         sentence: format!(
-            "{} of new anonymous memory ({} of the growth) is not the Go runtime's: {what}.",
+            "{} of new anonymous memory ({} of the growth) is not the Go runtime's: {what}{who}.",
             bytes(grown),
             percent(share.min(1.0))
         ),
@@ -123,7 +126,11 @@ fn find(facts: &Facts, outside: &Outside, w: &Window) -> Option<Finding> {
         }],
         cure: cure.into(),
         site: None,
-        do_now: Vec::new(),
+        do_now: std::iter::once(look_for_change(facts, w))
+            .chain(in_c.map(|c| {
+                (format!("See what {} has C work on, and what of it is never freed", c.caller.function), String::new())
+            }))
+            .collect(),
     })
 }
 
