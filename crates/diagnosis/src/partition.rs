@@ -34,8 +34,8 @@ impl Partition {
             .iter()
             .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
         let live_before = before.map(|s| s.heap_live_bytes).min().unwrap_or(onset.heap_live_bytes);
-        // Where nobody looked before that moment, what was allocated and not resident may be of that moment too
-        // (seen from outside: gxz, whose dictionary of 403 MB was made before the first look).
+        // Where nobody looked before that moment, what was allocated and not resident may be of that moment
+        // too (seen from outside: gxz, whose dictionary of 403 MB was made before the first look).
         let unseen = samples.first().is_some_and(|s| s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
         let live_before = if unseen { live_before.min(window.start_bytes) } else { live_before };
         // Not all of it was resident then, and no more than what was used.

@@ -141,9 +141,9 @@ pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Call
     pile_of(facts, window, |_| true)
 }
 
-/// The same of those that are held up, if they are about as many as those who wait in `calls` for what may come:
-/// a connection has a goroutine that reads the next request, and one that answers the last (seen from outside:
-/// miniredis, of which 4,087 read and 4,086 waited for one lock; the readers were blamed).
+/// The same of those that are held up, if they are about as many as those who wait in `calls` for what may
+/// come: a connection has a goroutine that reads the next request, and one that answers the last (seen from
+/// outside: miniredis, of which 4,087 read and 4,086 waited for one lock; the readers were blamed).
 pub(crate) fn held_up_beside<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &Window) -> Option<Calls<'a>> {
     let waiting = calls.waiting.as_ref().filter(|w| !is_held_up(facts, w.group))?;
     let pile = pile_of(facts, window, |group| is_held_up(facts, group))?;

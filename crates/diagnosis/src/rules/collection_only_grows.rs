@@ -1,7 +1,7 @@
 //! A collection that is filled and never emptied. The page: `collection-only-grows.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{GraphCensus, GraphFacts};
+use crate::facts::{Facts, GraphCensus, GraphFacts};
 use crate::finding::{Evidence, Finding, Level};
 use crate::findings::Findings;
 use crate::graph_certainty::{beside_the_growth, of_collection, share_of_live, source_of_collection};
@@ -23,10 +23,24 @@ impl Rule for CollectionOnlyGrows {
     const BESIDE: bool = true;
 
     fn check(case: &Case<'_>, out: &mut Findings) {
-        let growing = case.facts.collections().filter_map(|(c, g)| Some((c, g, Rise::of(c)?)));
-        let most = growing.max_by_key(|(c, ..)| (c.retained_bytes.max(c.bytes), c.elements));
-        out.found(most.map(|(c, g, rise)| find(case, g, c, &rise)));
+        out.found(largest(case.facts).map(|(c, g, rise)| find(case, g, c, &rise)));
     }
+}
+
+/// The collection that only grows and keeps most.
+fn largest(facts: &Facts) -> Option<(&GraphCensus, Option<&GraphFacts>, Rise)> {
+    let growing = facts.collections().filter_map(|(c, g)| Some((c, g, Rise::of(c)?)));
+    growing.max_by_key(|(c, ..)| (c.retained_bytes.max(c.bytes), c.elements))
+}
+
+/// Where to look first for what keeps a growth that nobody is known to hold: ` Look first at global
+/// main.series, which grew from 6,000 to 55,500 elements in 13 s.`; nothing where no collection only grows.
+pub(super) fn look_first(facts: &Facts) -> String {
+    largest(facts).map_or_else(String::new, |(c, _, rise)| {
+        let to = plural(c.elements, "element");
+        let time = seconds(rise.ms as f64 / 1e3);
+        format!(" Look first at {}, which grew from {} to {to} in {time}.", c.owner, count(rise.first))
+    })
 }
 
 /// A rise without a fall.
@@ -127,7 +141,6 @@ fn find(case: &Case<'_>, g: Option<&GraphFacts>, c: &GraphCensus, rise: &Rise) -
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::Facts;
 
     fn of(elements: &[u64]) -> GraphCensus {
         let (last, before) = elements.split_last().unwrap();
@@ -160,6 +173,11 @@ mod tests {
              ring, and shrank at none; it keeps 700 kB (7.0 % of what is live)."
         );
         assert!(f.evidence.iter().any(|e| e.text.contains("as fast at the end")), "{:?}", f.evidence);
+        let grows = of(&[1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000]);
+        let graph = GraphFacts { census: vec![grows], ..GraphFacts::default() };
+        let facts = Facts { graph: Some(graph), ..Facts::default() };
+        let said = " Look first at global main.history, which grew from 1,000 to 7,000 elements in 30 s.";
+        assert_eq!((look_first(&facts).as_str(), look_first(&Facts::default()).as_str()), (said, ""));
         // A cache that is not full yet looks the same.
         assert!(f.confidence() <= crate::UNTESTED);
     }

@@ -1,5 +1,6 @@
 //! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
+use super::collection_only_grows::look_first;
 use super::rule::{Case, Rule, RuleInfo};
 use crate::collector::{Pace, effective_memory_limit};
 use crate::facts::Facts;
@@ -280,7 +281,10 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>) -> String {
         ),
         Mechanism::StaysAlive => match heap.keeper() {
             Some((_, name, _)) => format!("Bound what {name} keeps, or let go of it."),
-            None => format!("Find what keeps the objects from {function} reachable, and bound it."),
+            None => {
+                let first = look_first(facts);
+                format!("Find what keeps the objects from {function} reachable, and bound it.{first}")
+            }
         },
         _ => {
             let garbage = mostly_garbage(facts).map_or_else(String::new, |(garbage, value)| {

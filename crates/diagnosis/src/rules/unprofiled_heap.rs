@@ -1,5 +1,6 @@
 //! A Go heap that grew without a memory profile. The page: `unprofiled-heap.md`.
 
+use super::collection_only_grows::look_first;
 use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, GraphMade, GraphPlace};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
@@ -142,7 +143,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
         .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
         .collect(),
-        cure: cure(heap, first, holder),
+        cure: cure(facts, heap, first, holder),
         site: None,
         do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()), first),
     })
@@ -155,7 +156,7 @@ fn is_on_a_stack(facts: &Facts, made: &GraphMade) -> bool {
     made.places.iter().any(is_in)
 }
 
-fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
+fn cure(facts: &Facts, heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
     let known = match (&heap.mechanism, holder) {
         (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root().name),
@@ -163,6 +164,9 @@ fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldB
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
+        (Mechanism::StaysAlive, None) => {
+            format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts))
+        }
         (mechanism, _) => cure_of_suspect(mechanism, place),
     };
     format!(
@@ -172,7 +176,6 @@ fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldB
 
 fn cure_of_suspect(mechanism: &Mechanism<'_>, place: &str) -> String {
     match mechanism {
-        Mechanism::StaysAlive => format!("Find what keeps what {place} allocates reachable, and bound it. "),
         Mechanism::CallsAtWork(_) => format!(
             "If it is {place}, and it builds the same for every call: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. "
         ),
