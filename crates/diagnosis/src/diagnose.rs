@@ -3,6 +3,7 @@
 use crate::facts::Facts;
 use crate::finding::{Finding, Level, Source};
 use crate::findings::Findings;
+use crate::garbage_beside::garbage_beside;
 use crate::goroutine_verdicts::{self, GoroutineVerdicts};
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
@@ -81,6 +82,12 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         let surest = || b.confidence().total_cmp(&a.confidence()).then(a.code.cmp(b.code));
         beside.then(b.level.cmp(&a.level)).then_with(surest)
     });
+    if let (Some(w), Some(verdict)) = (&window, found.first_mut())
+        && let Some((evidence, act)) = garbage_beside(facts, w, verdict.code, &verdict.cure)
+    {
+        verdict.evidence.push(evidence);
+        verdict.do_now.push(act);
+    }
     unknown.extend(unknown::of_capture(facts));
     let heap = heap.as_ref().map(HeapCause::in_a_word);
     Diagnosis {

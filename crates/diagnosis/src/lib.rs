@@ -29,6 +29,7 @@ pub mod facts;
 mod feeds;
 mod finding;
 mod findings;
+mod garbage_beside;
 mod generation;
 mod goroutine_summary;
 mod goroutine_verdicts;
