@@ -123,8 +123,9 @@ fn near_the_truth(scene: &Scene, capture: &Path, r: &Value) {
     let silent = (taken.as_nanosecond() - i128::from(truth.updated_ns)).max(0) as f64 / 1e9;
     let since = heap / scene.played.lived.as_secs_f64() * 2.0 * silent;
     assert!(silent < 2.0, "the service said nothing for {silent} s before its end");
-    // What it counts has dead objects in it that were not swept yet, and the sweep goes on after its last word
-    // (seen: 0.06 s old, 84 % of it in the profile): what is alive by its own count is there for certain.
+    // What it counts has dead objects in it that were not swept yet, and the sweep goes on after its last
+    // word (seen: 0.06 s old, 84 % of it in the profile): what is alive by its own count is there for
+    // certain.
     let alive = (truth.full_maps * truth.map_live) as f64;
     let least = if silent > 0.02 { alive.min(heap) } else { heap };
     assert!(
