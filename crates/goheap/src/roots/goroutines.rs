@@ -19,7 +19,7 @@ use crate::on_stacks::{FrameWord, StackMap};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
-/// Pointers of which the frames are kept, 128 MB of them: half a million goroutines with sixteen each.
+/// Pointers of which the frames are kept, 160 MB of them: half a million goroutines with sixteen each.
 const MAX_FRAMES: usize = 8 << 20;
 
 /// Words of frames that are kept for what code says of them, 24 MB of them.
