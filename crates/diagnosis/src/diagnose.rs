@@ -82,8 +82,8 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         let surest = || b.confidence().total_cmp(&a.confidence()).then(a.code.cmp(b.code));
         beside.then(b.level.cmp(&a.level)).then_with(surest)
     });
-    if let (Some(w), Some(verdict)) = (&window, found.first_mut())
-        && let Some((evidence, act)) = garbage_beside(facts, w, verdict.code, &verdict.cure)
+    if let (Some(heap), Some(verdict)) = (&heap, found.first_mut())
+        && let Some((evidence, act)) = garbage_beside(facts, heap.collector.pace, verdict.code, &verdict.cure)
     {
         verdict.evidence.push(evidence);
         verdict.do_now.push(act);

@@ -1,14 +1,13 @@
 //! Garbage beside what a finding about the heap says, where the collector would not have come to it: no cause
 //! by itself, and the one thing that can be done without a new build. Pure.
 
-use crate::collector::{Collector, Pace};
+use crate::collector::Pace;
 use crate::facts::Facts;
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
 use crate::sentence::memory_limit_for;
 use crate::thresholds::collector_off::GARBAGE_BESIDE;
 use crate::units::{bytes, percent};
-use crate::window::Window;
 
 /// Findings that are about what the Go heap holds.
 const OF_THE_HEAP: [&str; 4] = ["heap-growth", "huge-object", "unprofiled-heap", "waiting-calls"];
@@ -19,13 +18,13 @@ const OF_THE_HEAP: [&str; 4] = ["heap-growth", "huge-object", "unprofiled-heap",
 /// database with GOGC=800: neither was in any sentence).
 pub(crate) fn garbage_beside(
     facts: &Facts,
-    w: &Window,
+    pace: Pace,
     code: &str,
     cure: &str,
 ) -> Option<(Evidence, (String, String))> {
     let graph = facts.graph.as_ref().filter(|g| g.of_one_moment && OF_THE_HEAP.contains(&code))?;
     let part = graph.garbage_bytes as f64 / graph.live_bytes.saturating_add(graph.garbage_bytes).max(1) as f64;
-    let set = match Collector::of(facts, w).pace {
+    let set = match pace {
         Pace::Off => "GOGC is off, and no GOMEMLIMIT lies below the limit".to_owned(),
         Pace::BeyondTheLimit if facts.gc.percent > 100 => {
             format!("GOGC is {}, and the collector's goal lies beyond the limit", facts.gc.percent)
@@ -47,7 +46,9 @@ pub(crate) fn garbage_beside(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::Collector;
     use crate::facts::{Gc, GraphFacts, Target};
+    use crate::window::Window;
 
     #[test]
     fn a_collector_that_is_off_is_said_beside_what_is_alive() {
@@ -58,7 +59,8 @@ mod tests {
             let gc = Gc { percent, heap_goal, heap_in_use: 100_000_000, memory_limit: Some(2 << 30), ..Gc::default() };
             let target = Target { limit_bytes: Some(105_000_000), ..Target::default() };
             let facts = Facts { graph: Some(graph), gc, target, ..Facts::default() };
-            garbage_beside(&facts, &Window::default(), code, "").map(|(evidence, _)| evidence.text)
+            garbage_beside(&facts, Collector::of(&facts, &Window::default()).pace, code, "")
+                .map(|(evidence, _)| evidence.text)
         };
         let said = "GOGC is off, and no GOMEMLIMIT lies below the limit: 50.0 MB of the heap (50 %) were garbage";
         assert_eq!(of(-1, 50_000_000, "unprofiled-heap").as_deref(), Some(said));

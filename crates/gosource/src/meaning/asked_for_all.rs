@@ -109,15 +109,7 @@ pub(crate) fn is_refreshed<'a>(
     if let Some(Callee::Local(id)) = wait.call().map(|c| case.pkg.callee(f, &c.fun))
         && let Some(g) = case.pkg.funcs.get(id)
     {
-        for inner in &g.scope.units {
-            each_node(inner.body, |node| {
-                if let Node::Stmt(s) = node
-                    && let StmtKind::Assign("=", l, _) = &s.kind
-                {
-                    set.extend(l.iter().filter_map(|e| e.selector()).map(|(_, name)| name));
-                }
-            });
-        }
+        set.extend(fields_set(g));
     }
     let of_time = |name: &str| TIMES.iter().any(|w| name.to_lowercase().contains(w));
     set.iter().filter(|name| of_time(name)).any(|name| tested.iter().any(|t| t.contains(*name))).then_some(
@@ -140,6 +132,21 @@ fn behind<'a>(case: &Case<'a>, f: &Function<'a>, cond: &'a Expr<'a>, out: &mut V
         }
         true
     });
+}
+
+/// Names of the fields that a function assigns to, in closures too.
+fn fields_set<'a>(g: &'a Function<'a>) -> Vec<&'a str> {
+    let mut set = Vec::new();
+    for unit in &g.scope.units {
+        each_node(unit.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, _) = &s.kind
+            {
+                set.extend(l.iter().filter_map(|e| e.selector()).map(|(_, name)| name));
+            }
+        });
+    }
+    set
 }
 
 /// Why what is asked for under a lock is asked for once: it stands under a test of a field for nil, and what
@@ -166,16 +173,7 @@ pub(crate) fn is_made_once<'a>(
             fields.extend(x.selector().map(|(_, name)| name));
         }
     });
-    let mut sets = false;
-    for inner in &g.scope.units {
-        each_node(inner.body, |node| {
-            if let Node::Stmt(s) = node
-                && let StmtKind::Assign("=", l, _) = &s.kind
-            {
-                sets |= l.iter().filter_map(|t| t.selector()).any(|(_, name)| fields.contains(&name));
-            }
-        });
-    }
+    let sets = fields_set(g).iter().any(|name| fields.contains(name));
     sets.then_some(
         "it is asked for only as long as the field is nil, which it sets: whoever waits for the lock wants it too",
     )

@@ -3,6 +3,7 @@
 use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::failures::each_failure;
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -253,20 +254,10 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
 /// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`: what was begun is
 /// taken back, and that the context has ended may be why.
 fn after_failure<'a>(case: &Case<'a>, f: &'a Function<'a>, call: &Site<'a>) -> bool {
-    let Some(u) = f.scope.units.get(call.unit) else { return false };
-    let is_error = |e: &Expr<'a>| {
-        e.ident().is_some_and(|n| n.to_lowercase().contains("err")) || case.pkg.type_of(f, e).is("", "error")
-    };
     let mut found = false;
-    each_node(u.body, |node| {
-        let Node::Stmt(s) = node else { return };
-        let StmtKind::If(i) = &s.kind else { return };
-        let ExprKind::Binary("!=", operands) = &i.cond.kind else { return };
-        let [tested, nil] = operands.as_slice() else { return };
+    each_failure(case, f, call.unit, |i| {
         let leaves = i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
         found |= leaves
-            && nil.is_nil()
-            && is_error(tested)
             && i.then.stmts.iter().any(|s| match &s.kind {
                 StmtKind::Expr(e) => e.span == call.expr.span,
                 StmtKind::Assign(_, l, r) => {
