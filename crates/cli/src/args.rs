@@ -231,7 +231,7 @@ pub(crate) enum Command {
     },
     /// Say what a capture, a core file, or a process right now shows
     Report {
-        /// A capture's folder, a core file, or a process number
+        /// A capture's folder, a store (its newest capture), a core file, or a process number
         #[arg(value_name = "CAPTURE|CORE|PID")]
         subject: String,
         /// The executable of a core file, where it is not found by itself
@@ -252,7 +252,7 @@ pub(crate) enum Command {
     },
     /// Say what keeps something alive: ways through the heap in words of the source
     Why {
-        /// A capture's folder, a core file, or a process number
+        /// A capture's folder, a store (its newest capture), a core file, or a process number
         #[arg(value_name = "CAPTURE|CORE|PID")]
         subject: String,
         /// A type ([]int64), a package variable (main.cache), a function with goroutines or one that

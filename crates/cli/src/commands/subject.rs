@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_capture::{MANIFEST, list};
 use lastgasp_decode::{Decoded, Provenance, WholeMemory, decode_with_memory};
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
 use lastgasp_worker::GraphAnswer;
+
+use crate::output::complain;
 
 /// What a command is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +58,32 @@ impl Subject {
         }
     }
 
-    /// A folder if there is one of that name, else a process number, else a core file.
+    /// A folder if there is one of that name, else a process number, else a core file. A store is asked about
+    /// its newest capture, and which one that is is said.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let path = Path::new(text);
         match Self::of_evidence(text) {
-            _ if path.is_dir() => Ok(Self::Capture(path.into())),
+            _ if path.is_dir() => {
+                let newest = newest_of_store(path);
+                if let Some((capture, all)) = &newest {
+                    complain(&format!(
+                        "{text} is a store of {all} captures; this is the newest: {} (of all of a service: lastgasp incident SERVICE --store {text})",
+                        capture.display()
+                    ));
+                }
+                Ok(Self::Capture(newest.map_or_else(|| path.into(), |(capture, _)| capture)))
+            }
             Ok(subject) => Ok(subject),
             Err(_) => bail!("{text} is neither a capture's folder nor a core file nor a process number"),
         }
     }
+}
+
+/// The newest capture of a folder that is no capture itself, and how many there are. Their names begin with the
+/// time.
+fn newest_of_store(path: &Path) -> Option<(PathBuf, usize)> {
+    let captures = if path.join(MANIFEST).exists() { Vec::new() } else { list(path) };
+    Some((captures.last()?.clone(), captures.len()))
 }
 
 /// What a core file holds of a process: evidence that was saved in it, or what is copied out of it now.
@@ -91,6 +111,22 @@ pub(super) fn of_core(path: &Path, exe: Option<&Path>) -> Result<Taken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_store_it_is_the_newest_capture() {
+        let store = tempfile::tempdir().unwrap();
+        let (old, new) = ("20261127T200459-svc-7-pre-kill", "20261127T200501-svc-7-post-kill");
+        for name in [new, old, "events"] {
+            std::fs::create_dir(store.path().join(name)).unwrap();
+        }
+        let newest = || newest_of_store(store.path());
+        assert_eq!(newest(), None, "nothing of it is a capture");
+        for name in [new, old] {
+            std::fs::write(store.path().join(name).join(MANIFEST), "{}").unwrap();
+        }
+        assert_eq!(newest(), Some((store.path().join(new), 2)));
+        assert_eq!(newest_of_store(&store.path().join(old)), None, "a capture is itself");
+    }
 
     #[test]
     fn a_folder_goes_before_a_number_and_a_number_before_a_file() {
