@@ -233,3 +233,29 @@ fn a_kill_whose_group_is_removed_at_once() {
     }
     forget(&program);
 }
+
+/// A neighbour that the kernel chose first is no word on how the process itself ends later: killed by an
+/// operator, it was not out of memory.
+#[test]
+fn a_kill_after_a_neighbours() {
+    let _turn = turn();
+    let (program, store) = (program("dies-later"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-later", &[]);
+    let Some(mut calm) = victim(&program, 490, &["-after", "300s"]) else { return };
+    daemon.watches(calm.pid());
+    // It keeps in memory what has no end of a line.
+    let mut hungry = start_in(calm.group.dirs(), Path::new("/usr/bin/tail"), &["/dev/zero"]);
+    assert_eq!(ends(&mut hungry).signal(), Some(9));
+    assert!(calm.child.try_wait().unwrap().is_none(), "the largest was killed");
+    // Longer than a process takes to die.
+    std::thread::sleep(Duration::from_secs(12));
+    calm.child.kill().unwrap();
+    calm.is_killed();
+    assert!(wait_for(|| daemon.log.has("ended", calm.pid()).then_some(())).is_some(), "{}", daemon.log());
+    daemon.stop();
+    for folder in folders(store.path(), calm.pid()) {
+        assert_ne!(facts_of(&folder)["capture"]["reason"], "oom-kill", "{}", folder.display());
+    }
+    assert!(calm.group.remove());
+    forget(&program);
+}

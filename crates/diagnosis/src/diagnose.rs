@@ -61,6 +61,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let heap = window.as_ref().zip(parts).and_then(|(w, parts)| HeapCause::of(facts, &growth, w, parts));
     let limits = limits(facts, window.as_ref(), heap.as_ref());
     let goroutines = GoroutineVerdicts::of(facts, window.as_ref());
+    let last_straw = window.as_ref().and_then(|w| LastStraw::of(facts, w));
     let case = Case {
         facts,
         growth: &growth,
@@ -69,12 +70,13 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         heap: heap.as_ref(),
         limits: &limits,
         goroutines: &goroutines,
+        last_straw: last_straw.as_ref(),
     };
     let mut findings = rules::check(&case);
     beside(&mut findings, &goroutines);
     let Findings { mut found, ruled_out, mut unknown } = findings;
     let is_beside = |code: &str| rules::is_beside(code) || goroutine_verdicts::is_of_goroutines(code);
-    if let Some(straw) = window.as_ref().and_then(|w| LastStraw::of(facts, w)) {
+    if let Some(straw) = last_straw {
         found.iter_mut().filter(|f| !is_beside(f.code)).for_each(|f| straw.temper(f));
     }
     found.sort_by(|a, b| {

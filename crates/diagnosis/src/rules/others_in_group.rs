@@ -4,7 +4,6 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Neighbour, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::last_straw::LastStraw;
 use crate::rival::Rival;
 use crate::sentence::{level, service};
 use crate::subject::Subject;
@@ -82,7 +81,7 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     // tmpfs: files that live in memory, the process's own or another's.
     let in_files = facts.charge.is_some_and(|c| c.shmem >= others.bytes / 2) && named.is_empty();
     // What came at the end may be others', and most of the rest this process's.
-    let straw = case.window.and_then(|w| LastStraw::of(facts, w)).is_some_and(|s| s.is_mostly_own(facts));
+    let straw = case.last_straw.is_some_and(|s| s.is_mostly_own(facts));
     let title = if straw {
         "others in its group were the last straw: this process holds most of it"
     } else if in_files {

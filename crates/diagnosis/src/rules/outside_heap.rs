@@ -177,6 +177,7 @@ mod tests {
                 heap: None,
                 limits: &[],
                 goroutines: &GoroutineVerdicts::default(),
+                last_straw: None,
             },
             &mut out,
         );

@@ -5,6 +5,7 @@ use crate::findings::Findings;
 use crate::goroutine_verdicts::GoroutineVerdicts;
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
+use crate::last_straw::LastStraw;
 use crate::partition::Partition;
 pub(crate) use crate::rule_info::RuleInfo;
 use crate::what_if::LimitWhatIf;
@@ -28,6 +29,8 @@ pub(crate) struct Case<'a> {
     pub(crate) limits: &'a [LimitWhatIf],
     /// Why blocked goroutines are blocked.
     pub(crate) goroutines: &'a GoroutineVerdicts,
+    /// Whether the growth only ended what had come before; `None` if not.
+    pub(crate) last_straw: Option<&'a LastStraw>,
 }
 
 /// A rule. It has no state.

@@ -46,6 +46,8 @@ struct Counter {
     /// At the last look of [`OomCounters::keep_up`], and at the one before it.
     last: (Counts, Instant),
     earlier: (Counts, Instant),
+    /// When a look first saw that a process of it had been killed, the last time that it did.
+    lost_one: Option<Instant>,
 }
 
 /// Where a group's counters stand.
@@ -79,8 +81,8 @@ pub(crate) struct Counts {
 /// Which of them have risen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Risen {
-    /// The target's own group has lost a process for memory; where that group is gone, a group above it has,
-    /// a moment ago.
+    /// The target's own group has lost a process for memory, not longer ago than it takes to die; where that
+    /// group is gone, a group above it has, a moment ago.
     pub own_kills: bool,
     /// The group, or one above it, has run out of memory by itself; v2 alone.
     pub group_ooms: bool,
@@ -94,6 +96,12 @@ pub struct Risen {
 /// A kill that a group above has counted is taken for the target's own for so long: it has other groups below
 /// it too, and what they lost earlier says nothing.
 const A_MOMENT: Duration = Duration::from_secs(3);
+
+/// A kill that the target's own group has counted is taken for the target's own for so long: the kernel counts
+/// first, and gigabytes take seconds to be given back before anybody is told of the end. A kill of long ago was
+/// a neighbour's, and says nothing of how the target ended (a child that the kernel chose first, and a
+/// SIGKILL of an operator an hour later).
+const TO_DIE: Duration = Duration::from_secs(10);
 
 impl OomCounters {
     /// As they stand now.
@@ -112,24 +120,30 @@ impl OomCounters {
         let at = Instant::now();
         let noted = |file: Events| {
             let noted = file.counts().unwrap_or_default();
-            Counter { file, noted, last: (noted, at), earlier: (noted, at) }
+            Counter { file, noted, last: (noted, at), earlier: (noted, at), lost_one: None }
         };
         Self { groups: files.map(noted).collect(), machine, counts_below: false, machine_before: [None; 2] }
     }
 
     /// Remembers what the target's own group has counted: one reading.
     pub fn look(&mut self) {
+        self.look_at(Instant::now());
+    }
+
+    fn look_at(&mut self, at: Instant) {
         if let Some((own, now)) = self.groups.first_mut().and_then(|own| own.file.counts().map(|now| (own, now))) {
-            own.last = (now, Instant::now());
+            own.seen(now, at);
         }
     }
 
     /// Remembers what they all have counted. The two last times are kept: a kill may come right before a
     /// look.
     pub fn keep_up(&mut self) {
+        let at = Instant::now();
         for group in &mut self.groups {
             if let Some(now) = group.file.counts() {
-                (group.earlier, group.last) = (group.last, (now, Instant::now()));
+                group.earlier = group.last;
+                group.seen(now, at);
             }
         }
     }
@@ -159,7 +173,7 @@ impl OomCounters {
         let fresh = |(_, then): &(u64, Instant)| at.saturating_duration_since(*then) < A_MOMENT;
         let before = self.machine_before.into_iter().flatten().find(fresh);
         let lately = before.is_some_and(|(kills, _)| machine > kills);
-        let own_kills = risen(|c| c.kills).next().unwrap_or(false)
+        let own_kills = self.groups.first().zip(now.first()).is_some_and(|(own, now)| own.has_just_lost_one(*now, at))
             || own_is_gone && self.nearest_that_is_left(&now).is_some_and(|(g, now)| g.has_lost_one(&now, at));
         Risen {
             own_kills,
@@ -176,6 +190,21 @@ impl OomCounters {
 }
 
 impl Counter {
+    /// Remembers what it says now.
+    fn seen(&mut self, now: Counts, at: Instant) {
+        if now.kills > self.last.0.kills {
+            self.lost_one = Some(at);
+        }
+        self.last = (now, at);
+    }
+
+    /// Whether the target's own group has counted a kill since the last look, or a look has seen one within the
+    /// time that it takes to die.
+    fn has_just_lost_one(&self, now: Option<Counts>, at: Instant) -> bool {
+        now.is_some_and(|now| now.kills > self.last.0.kills)
+            || self.lost_one.is_some_and(|then| at.saturating_duration_since(then) < TO_DIE)
+    }
+
     /// Whether a kill was counted within the last moment. A reading that is older is no measure.
     fn has_lost_one(&self, now: &Counts, at: Instant) -> bool {
         let fresh = |(_, then): &&(Counts, Instant)| at.saturating_duration_since(*then) < A_MOMENT;
@@ -290,6 +319,25 @@ mod tests {
         let counters = begin();
         count(&above, 6);
         assert!(!kills(&counters, NOW));
+    }
+
+    /// A child that the kernel chose first, and the target itself ended otherwise, long after.
+    #[test]
+    fn a_neighbours_kill_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        let count = |kills: u32| std::fs::write(&own, format!("oom 0\noom_kill {kills}\n")).unwrap();
+        count(0);
+        let mut counters = OomCounters::of(std::iter::once(Events::At(own.clone())), 0);
+        count(1);
+        let began = Instant::now();
+        let kills = |counters: &OomCounters, later: Duration| counters.risen_at(began + later, 0).own_kills;
+        assert!(kills(&counters, Duration::from_secs(60)), "nobody has looked since: it may be this one");
+        counters.look_at(began);
+        assert!(kills(&counters, Duration::from_secs(2)), "it takes its time to die");
+        assert!(!kills(&counters, Duration::from_secs(60)));
+        count(2);
+        assert!(kills(&counters, Duration::from_secs(60)), "the second is its own");
     }
 
     /// On cgroup v1 no group above counts what happens below it: a group that is removed within milliseconds

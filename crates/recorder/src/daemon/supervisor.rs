@@ -537,7 +537,13 @@ impl Supervisor {
                         "killed by the kernel: out of memory"
                     );
                 } else {
-                    tracing::debug!(pid, service = watch.identity.service, killed = ended.killed, "ended");
+                    tracing::debug!(
+                        pid,
+                        service = watch.identity.service,
+                        killed = ended.killed,
+                        event = "ended",
+                        "ended"
+                    );
                 }
                 self.forget(pid);
                 // A number that was used again at once.
