@@ -198,6 +198,16 @@ fn many_processes_in_one_group() {
     is_captured(store.path(), grows);
     let died = |(phase, _, verdict): &(String, bool, String)| phase == "post-kill" && verdict.contains("main.growA");
     assert!(captures(store.path(), stays).iter().any(died), "process {stays}: {:?}", captures(store.path(), stays));
+    // Each is told what the group had lost beside it by then.
+    let killed_beside = |pid: i32| {
+        let after = |f: &PathBuf| f.to_string_lossy().contains("post-kill");
+        let events =
+            facts_of(folders(store.path(), pid).iter().find(|f| after(f)).unwrap())["timeline"]["events"].clone();
+        let of_it = |e: &&serde_json::Value| e["kind"] == "neighbours-killed";
+        events.as_array().unwrap().iter().find(of_it).map(|e| e["text"].as_str().unwrap().to_owned())
+    };
+    assert!(killed_beside(stays).is_some_and(|text| text.contains("killed 1 other process")));
+    assert_eq!(killed_beside(grows), None);
     forget(&program);
 }
 

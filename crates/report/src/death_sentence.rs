@@ -30,8 +30,11 @@ pub fn death_sentence(facts: &Facts) -> Option<String> {
         };
         format!("{} had died {when} (as far as the store remembers{first})", facts.target.service)
     });
+    // The kernel takes the largest first, which may have been another (seen from outside: a service beside a
+    // script that was killed five seconds before it, of which no report said a word).
+    let killed = facts.timeline.events.iter().find(|e| e.kind == "neighbours-killed").map(|e| e.text.clone());
     let of_it = (!said.is_empty()).then(|| format!("the process {}", said.join(" and ")));
-    let parts: Vec<String> = of_it.into_iter().chain(before).collect();
+    let parts: Vec<String> = of_it.into_iter().chain(killed).chain(before).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
@@ -101,7 +104,7 @@ pub(crate) fn neighbour_lines(facts: &Facts) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_diagnosis::facts::{Death, DeathsBefore, Neighbour, Neighbours, Part, Sample};
+    use lastgasp_diagnosis::facts::{Death, DeathsBefore, Event, Neighbour, Neighbours, Part, Sample};
 
     use super::*;
 
@@ -113,6 +116,10 @@ mod tests {
         assert_eq!(death_sentence(&facts), None);
         facts.target.age_ms = Some(3_300);
         assert_eq!(death_sentence(&facts).unwrap(), "the process was 3.3 s old");
+        let killed = "the kernel has killed 1 other process of its group for memory while it was watched";
+        facts.timeline.events = vec![Event { t_ms: 9, kind: "neighbours-killed".into(), text: killed.into() }];
+        assert_eq!(death_sentence(&facts).unwrap(), format!("the process was 3.3 s old; {killed}"));
+        facts.timeline.events.clear();
         facts.target.service = "svc".into();
         facts.target.limit_bytes = Some(100_000_000);
         let usage = |t_ms| if t_ms == 0 { 1_000_000 } else { 99_000_000 };

@@ -84,6 +84,8 @@ pub struct Risen {
     /// The target's own group has lost a process for memory, not longer ago than it takes to die; where that
     /// group is gone, a group above it has, a moment ago.
     pub own_kills: bool,
+    /// Processes of the target's own group killed for memory since it came under watch, itself among them.
+    pub own_total: u64,
     /// The group, or one above it, has run out of memory by itself; v2 alone.
     pub group_ooms: bool,
     /// Some process of the machine was killed for memory.
@@ -169,14 +171,16 @@ impl OomCounters {
             let each = self.groups.iter().zip(&now);
             each.map(move |(group, now)| of(now.as_ref().unwrap_or(&group.last.0)) > of(&group.noted))
         };
+        let own = self.groups.first().zip(now.first());
         let own_is_gone = now.first().is_some_and(Option::is_none);
         let fresh = |(_, then): &(u64, Instant)| at.saturating_duration_since(*then) < A_MOMENT;
         let before = self.machine_before.into_iter().flatten().find(fresh);
         let lately = before.is_some_and(|(kills, _)| machine > kills);
-        let own_kills = self.groups.first().zip(now.first()).is_some_and(|(own, now)| own.has_just_lost_one(*now, at))
+        let own_kills = own.is_some_and(|(own, now)| own.has_just_lost_one(*now, at))
             || own_is_gone && self.nearest_that_is_left(&now).is_some_and(|(g, now)| g.has_lost_one(&now, at));
         Risen {
             own_kills,
+            own_total: own.map_or(0, |(own, now)| own.since_noted(*now)),
             machine_for_a_group_that_is_gone: own_is_gone && lately && !own_kills && !self.counts_below,
             group_ooms: risen(|c| c.ooms).any(|it| it),
             machine: machine > self.machine,
@@ -196,6 +200,11 @@ impl Counter {
             self.lost_one = Some(at);
         }
         self.last = (now, at);
+    }
+
+    /// Kills since the process came under watch.
+    fn since_noted(&self, now: Option<Counts>) -> u64 {
+        now.unwrap_or(self.last.0).kills.saturating_sub(self.noted.kills)
     }
 
     /// Whether the target's own group has counted a kill since the last look, or a look has seen one within the
@@ -338,6 +347,7 @@ mod tests {
         assert!(!kills(&counters, Duration::from_secs(60)));
         count(2);
         assert!(kills(&counters, Duration::from_secs(60)), "the second is its own");
+        assert_eq!(counters.risen_at(began, 0).own_total, 2);
     }
 
     /// On cgroup v1 no group above counts what happens below it: a group that is removed within milliseconds

@@ -138,6 +138,7 @@ impl TargetWatch {
         let exit = Exit {
             by_sigkill,
             own_kills: risen.own_kills,
+            group_lost: risen.own_total,
             group_ooms: risen.group_ooms,
             machine_kills: risen.machine,
             likely_memory: risen.machine_for_a_group_that_is_gone,

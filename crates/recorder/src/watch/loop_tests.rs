@@ -225,6 +225,7 @@ impl Observed for Fake {
         let exit = Exit {
             by_sigkill: Some(by_sigkill),
             own_kills: oom,
+            group_lost: u64::from(oom),
             group_ooms: oom && !self.world.machine_is_low,
             machine_kills: oom,
             likely_memory: false,

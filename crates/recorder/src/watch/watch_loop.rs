@@ -181,6 +181,13 @@ fn read_the_dead(
         Hold::Exit => ("exit", "ended by itself"),
     };
     target.note(kind, text.into());
+    if let Some(others) = std::num::NonZeroU64::new(exit.others_lost(&hold)) {
+        let processes = if others.get() == 1 { "process" } else { "processes" };
+        target.note(
+            "neighbours-killed",
+            format!("the kernel has killed {others} other {processes} of its group for memory while it was watched"),
+        );
+    }
     let oom = matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
     let machine = matches!(hold, Hold::MachineOomKill);
     let mut ended = ExitReport { status, oom, machine, killed: hold != Hold::Exit, died: Some(died), unread: None };

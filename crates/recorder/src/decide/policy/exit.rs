@@ -7,8 +7,10 @@ use std::time::Duration;
 pub(crate) struct Exit {
     /// Whether a SIGKILL ended it; `None` where that is not to be known.
     pub(crate) by_sigkill: Option<bool>,
-    /// Whether its group has counted an OOM kill since.
+    /// Whether its group has counted an OOM kill lately.
     pub(crate) own_kills: bool,
+    /// Processes of its group that the kernel has killed for memory while it was watched, itself among them.
+    pub(crate) group_lost: u64,
     /// Whether a group at or above its own has run out of memory by itself since; cgroup v1 does not say.
     pub(crate) group_ooms: bool,
     /// Whether the machine has counted an OOM kill since, of whomever.
@@ -33,6 +35,14 @@ pub(crate) enum Hold {
     Kill(Duration),
     /// It ended by itself.
     Exit,
+}
+
+impl Exit {
+    /// Processes of its group that the kernel has killed for memory beside it.
+    pub(crate) fn others_lost(&self, hold: &Hold) -> u64 {
+        let itself = self.own_kills && matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
+        self.group_lost.saturating_sub(u64::from(itself))
+    }
 }
 
 /// Longest hold after a kill that was no OOM kill.
@@ -62,6 +72,14 @@ mod tests {
     use super::*;
 
     const MAX_HOLD: Duration = Duration::from_millis(1800);
+
+    #[test]
+    fn others_that_the_kernel_killed_are_counted() {
+        let exit = Exit { own_kills: true, group_lost: 3, ..Exit::default() };
+        assert_eq!(exit.others_lost(&Hold::OomKill(MAX_HOLD)), 2);
+        assert_eq!(exit.others_lost(&Hold::Kill(MAX_HOLD)), 3, "none of them was this one");
+        assert_eq!(Exit::default().others_lost(&Hold::Exit), 0);
+    }
 
     #[test]
     fn what_an_end_was() {
