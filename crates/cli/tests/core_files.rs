@@ -224,8 +224,8 @@ fn bad_cores_are_named() {
     assert!(said.contains("not a 64-bit little-endian ELF core"), "{said}");
 }
 
-/// The report of a core of which `keep` bytes are left. The core itself is cut, always shorter: a second gigabyte of a copy is
-/// what a small disk has no room for.
+/// The report of a core of which `keep` bytes are left. The core itself is cut, always shorter: a second
+/// gigabyte of a copy is what a small disk has no room for.
 fn report_of_cut(core: &Path, keep: u64, more: &[&str]) -> (Option<i32>, String) {
     let file = fs::OpenOptions::new().write(true).open(core).unwrap();
     assert!(keep < file.metadata().unwrap().len(), "{keep}: nothing is cut");

@@ -265,6 +265,18 @@ pub(crate) mod stands_at_limit {
     pub(crate) const HELD_ONE_IN: u64 = 10;
 }
 
+pub(crate) mod finalizers_wait {
+    /// Share of the live heap that must wait to be finalized, or come to it with the next collection. Chosen:
+    /// more than all the rest.
+    pub(crate) const MIN_SHARE: f64 = 0.5;
+    /// Times as much as waits that may be what comes to it with the next collection. Chosen: a heap may
+    /// double between two collections.
+    pub(crate) const MAX_NEXT: u64 = 3;
+    /// Milliseconds for which the goroutine that runs finalizers must have waited to stand. Chosen, not
+    /// measured.
+    pub(crate) const STANDS_MS: u64 = 1000;
+}
+
 pub(crate) mod touched_late {
     /// Part of the growth that must have been reserved before and not resident. Chosen: more than all the
     /// rest.

@@ -79,8 +79,8 @@ impl Subject {
     }
 }
 
-/// The newest capture of a folder that is no capture itself, and how many there are. Their names begin with the
-/// time.
+/// The newest capture of a folder that is no capture itself, and how many there are. Their names begin with
+/// the time.
 fn newest_of_store(path: &Path) -> Option<(PathBuf, usize)> {
     let captures = if path.join(MANIFEST).exists() { Vec::new() } else { list(path) };
     Some((captures.last()?.clone(), captures.len()))

@@ -271,8 +271,8 @@ fn rival_neighbours(facts: &Facts, window: &Window) -> Option<Rival> {
 
 /// Whether most of what is alive came in a growth that began with the process: that most of the heap is
 /// garbage does not say that the rest will stay as small (seen from outside: a registry that keeps every blob
-/// in memory, six seconds old, 57 MB alive of a goal of 229; with the GOMEMLIMIT that was advised, at 0.98, it
-/// died nine seconds later).
+/// in memory, six seconds old, 57 MB alive of a goal of 229; with the GOMEMLIMIT that was advised, at 0.98,
+/// it died nine seconds later).
 fn has_grown_up(facts: &Facts, window: &Window, alive: u64) -> bool {
     let at_rest = rested(facts, window).is_none_or(|rest| rest >= rest_of_a_start(window));
     !at_rest && alive / 2 > window.start_bytes

@@ -10,6 +10,7 @@ mod collector_headroom;
 mod collector_off;
 mod copies_of_one_content;
 mod deep_stacks;
+mod finalizers_wait;
 mod goroutine_growth;
 mod heap_growth;
 mod huge_object;
@@ -40,6 +41,7 @@ const ALL: &[Entry] = &[
     Entry::of::<collector_off::CollectorOff>(),
     Entry::of::<copies_of_one_content::CopiesOfOneContent>(),
     Entry::of::<deep_stacks::DeepStacks>(),
+    Entry::of::<finalizers_wait::FinalizersWait>(),
     Entry::of::<goroutine_growth::GoroutineGrowth>(),
     Entry::of::<heap_growth::HeapGrowth>(),
     Entry::of::<huge_object::HugeObject>(),

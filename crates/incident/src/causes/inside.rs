@@ -362,6 +362,7 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         "deep-stacks",
         "map-too-big",
         "copies-of-one-content",
+        "finalizers-wait",
         "touched-late",
     ];
     if !codes.contains(&v.code.as_str()) {

@@ -99,10 +99,10 @@ pub struct Risen {
 /// it too, and what they lost earlier says nothing.
 const A_MOMENT: Duration = Duration::from_secs(3);
 
-/// A kill that the target's own group has counted is taken for the target's own for so long: the kernel counts
-/// first, and gigabytes take seconds to be given back before anybody is told of the end. A kill of long ago was
-/// a neighbour's, and says nothing of how the target ended (a child that the kernel chose first, and a
-/// SIGKILL of an operator an hour later).
+/// A kill that the target's own group has counted is taken for the target's own for so long: the kernel
+/// counts first, and gigabytes take seconds to be given back before anybody is told of the end. A kill of
+/// long ago was a neighbour's, and says nothing of how the target ended (a child that the kernel chose first,
+/// and a SIGKILL of an operator an hour later).
 const TO_DIE: Duration = Duration::from_secs(10);
 
 impl OomCounters {
@@ -207,8 +207,8 @@ impl Counter {
         now.unwrap_or(self.last.0).kills.saturating_sub(self.noted.kills)
     }
 
-    /// Whether the target's own group has counted a kill since the last look, or a look has seen one within the
-    /// time that it takes to die.
+    /// Whether the target's own group has counted a kill since the last look, or a look has seen one within
+    /// the time that it takes to die.
     fn has_just_lost_one(&self, now: Option<Counts>, at: Instant) -> bool {
         now.is_some_and(|now| now.kills > self.last.0.kills)
             || self.lost_one.is_some_and(|then| at.saturating_duration_since(then) < TO_DIE)
