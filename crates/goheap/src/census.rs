@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::collections::arrays::{Arrays, From, Sequence, unknown_elements};
 use crate::collections::channels::FoundChan;
 use crate::collections::maps::FoundMap;
+use crate::collections::what::What;
 use crate::copies::retained;
 use crate::heap::Heap;
 
@@ -74,6 +75,8 @@ pub(crate) struct Found {
     capacity: u64,
     bytes: u64,
     pub(crate) object: ObjectId,
+    /// Whether its array is a small part of something larger, which keeps more than it.
+    is_part: bool,
     header: Addr,
     at: Addr,
 }
@@ -129,6 +132,7 @@ fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, of: Counting<'_>, bytes: u
             capacity: m.arrays.slots,
             bytes,
             object: m.object,
+            is_part: false,
             header: m.at,
             at: m.at,
         },
@@ -139,6 +143,7 @@ fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, of: Counting<'_>, bytes: u
             capacity: c.header.cap,
             bytes,
             object: c.object,
+            is_part: false,
             header: c.at,
             at: c.at,
         },
@@ -154,9 +159,19 @@ fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, of: Counting<'_>, bytes: u
             };
             let capacity = if s.is_string { s.len } else { s.cap };
             let at = address(object).plus(heap.header_of(object));
-            Found { kind, type_name, elements, capacity, bytes, object, header, at }
+            let own = s.cap.max(s.len).saturating_mul(s.elem_bytes);
+            let is_part = is_part(heap.what(types, object), own, bytes);
+            let bytes = if is_part { own } else { bytes };
+            Found { kind, type_name, elements, capacity, bytes, object, is_part, header, at }
         }
     }
+}
+
+/// Whether an array of `own` bytes is a small part of one value of `whole` bytes: what that keeps the array does
+/// not (seen from outside: a processor of the runtime keeps all timers, 60 MB, and a list of its own of a
+/// kilobyte was told as what keeps them).
+fn is_part(of: What, own: u64, whole: u64) -> bool {
+    matches!(of, What::One(_)) && own < whole / 2
 }
 
 /// Those of one owner and type put together; `ways` are those to each.
@@ -166,7 +181,7 @@ pub(crate) fn census(heap: &Heap<'_>, found: Vec<Found>, ways: &mut impl Iterato
     for f in found {
         let way = ways.next().unwrap_or_default();
         let owner = way.join(" ");
-        let alone = retained(heap, f.object).max(layout.bytes(f.object));
+        let alone = if f.is_part { f.bytes } else { retained(heap, f.object).max(layout.bytes(f.object)) };
         let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {
             kind: f.kind,
             owner,
@@ -188,4 +203,18 @@ pub(crate) fn census(heap: &Heap<'_>, found: Vec<Found>, ways: &mut impl Iterato
     let mut out: Vec<Counted> = merged.into_values().collect();
     out.sort_by(|a, b| (b.bytes, b.elements, &a.owner).cmp(&(a.bytes, a.elements, &b.owner)));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_value_keeps_no_more_than_itself() {
+        let value = What::One(Addr(0x5000));
+        assert!(is_part(value, 1024, 9728), "the list of a processor of the runtime");
+        assert!(!is_part(value, 1 << 20, (1 << 20) + 64), "a ring with its array inside");
+        assert!(!is_part(What::Array(Addr(0x5000)), 1024, 9728), "a slice of an array");
+        assert!(!is_part(What::Unknown, 1024, 9728));
+    }
 }
