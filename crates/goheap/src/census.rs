@@ -167,9 +167,9 @@ fn found(heap: &Heap<'_>, types: &mut TypeReader<'_>, of: Counting<'_>, bytes: u
     }
 }
 
-/// Whether an array of `own` bytes is a small part of one value of `whole` bytes: what that keeps the array does
-/// not (seen from outside: a processor of the runtime keeps all timers, 60 MB, and a list of its own of a
-/// kilobyte was told as what keeps them).
+/// Whether an array of `own` bytes is a small part of one value of `whole` bytes: what that keeps the array
+/// does not (seen from outside: a processor of the runtime keeps all timers, 60 MB, and a list of its own of
+/// a kilobyte was told as what keeps them).
 fn is_part(of: What, own: u64, whole: u64) -> bool {
     matches!(of, What::One(_)) && own < whole / 2
 }
