@@ -44,6 +44,9 @@ pub struct Culprit {
     pub error_bytes: u64,
     /// Part of the whole growth, 0 to 1.
     pub share: f64,
+    /// Part of its growth, 0 to 1, by itself and by the one function that it calls which allocated most of it:
+    /// who only calls several that allocate may be a wrapper of all there is.
+    pub one_way: f64,
     /// The allocating function, if it is another than the named one (a library that it calls).
     pub through: Option<String>,
     /// Who calls it: the next frame of the same owner outwards.
@@ -133,6 +136,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
     let mut best = 0;
     let mut variance = 0.0;
     let mut lines: BTreeMap<&Frame, u64> = BTreeMap::new();
+    let mut ways: BTreeMap<&str, u64> = BTreeMap::new();
     for (i, (site, grown)) in facts.profile.sites.iter().zip(by_site).enumerate() {
         // The outermost call of a recursive function is the one to show; any will do for the sums.
         let Some(at) = place_of(facts, &site.stack, function) else {
@@ -149,6 +153,8 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
             let sum = lines.entry(f).or_default();
             *sum = grown.bytes.saturating_add(*sum);
         }
+        let way = ways.entry(called_by(facts, &site.stack, at)).or_default();
+        *way = grown.bytes.saturating_add(*way);
         if grown.bytes >= best {
             best = grown.bytes;
             out.site = i;
@@ -160,10 +166,22 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         }
     }
     out.frame = lines.into_iter().max_by_key(|(_, b)| *b).map(|(f, _)| f.clone()).unwrap_or_default();
+    let itself = ways.remove("").unwrap_or(0);
+    let one_way = ways.into_values().max().unwrap_or(0).saturating_add(itself);
+    out.one_way = one_way as f64 / out.growth.bytes.max(1) as f64;
     out.share = out.growth.bytes as f64 / total.bytes.max(1) as f64;
     out.error_bytes = variance.sqrt() as u64;
     out.goroutines = goroutines_inside(facts, function);
     out
+}
+
+/// The function, not of the standard library, that the frame at an index calls on the way to an allocation;
+/// empty where that is its own, by a library or not.
+fn called_by<'a>(facts: &'a Facts, stack: &[u32], at: usize) -> &'a str {
+    let owner = owning_frame(facts, stack).unwrap_or(at);
+    let within = stack.iter().take(at).skip(owner).rev().filter_map(|i| frame(facts, *i));
+    let mut within = within.filter(|f| !is_standard_library(&f.function, &facts.target.module.path));
+    within.next().map_or("", |f| f.function.as_str())
 }
 
 /// Goroutines that have a function on their stack.
@@ -215,6 +233,47 @@ mod tests {
         ]);
         let c = Growth::of(&f).culprit.unwrap();
         assert_eq!((c.frame.function.as_str(), c.growth.bytes), ("main.build", 80));
+    }
+
+    /// As prometheus had it under queries: the closure around all handlers, which runs a query and writes what
+    /// it says.
+    #[test]
+    fn who_calls_several_that_allocate_is_known() {
+        let of = |query: u64, answer: u64| {
+            let f = facts(&[
+                (&["main.points", "main.query", "main.register.func1", "net/http.serve"], 0, query),
+                (&["main.text", "main.answer", "main.register.func1", "net/http.serve"], 0, answer),
+            ]);
+            Growth::of(&f).culprit.unwrap()
+        };
+        let both = of(50, 40);
+        assert_eq!(both.frame.function, "main.points", "it has the majority: {both:?}");
+        assert_eq!(both.one_way, 1.0, "by itself");
+        let f = facts(&[
+            (&["main.points", "main.query", "main.register.func1"], 0, 30),
+            (&["main.labels", "main.query", "main.register.func1"], 0, 25),
+            (&["main.text", "main.answer", "main.register.func1"], 0, 45),
+        ]);
+        let c = describe(
+            &f,
+            &[30, 25, 45].map(|bytes| Amount { bytes, objects: 1 }),
+            Amount { bytes: 100, objects: 3 },
+            "main.register.func1",
+        );
+        assert_eq!((c.share, c.one_way), (1.0, 0.55));
+        // No wrapper: it allocates itself.
+        let f = facts(&[
+            (&["main.remember", "main.serve"], 0, 45),
+            (&["main.serve"], 0, 40),
+            (&["main.put", "main.serve"], 0, 15),
+        ]);
+        let c = describe(
+            &f,
+            &[45, 40, 15].map(|bytes| Amount { bytes, objects: 1 }),
+            Amount { bytes: 100, objects: 3 },
+            "main.serve",
+        );
+        assert_eq!(c.one_way, 0.85);
     }
 
     #[test]

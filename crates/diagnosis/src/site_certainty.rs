@@ -4,7 +4,7 @@ use crate::facts::Facts;
 use crate::finding::ConfidenceFactor;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Origin};
-use crate::thresholds::heap_growth::{CERTAIN_EXPLAINED, CERTAIN_SHARE, INCOMPLETE, MAX_BASELINE_GROWTH};
+use crate::thresholds::heap_growth::{CERTAIN_EXPLAINED, CERTAIN_SHARE, CERTAIN_WAY, INCOMPLETE, MAX_BASELINE_GROWTH};
 use crate::thresholds::unprofiled_heap::NO_SUSPECT;
 use crate::window::Window;
 
@@ -19,6 +19,9 @@ pub(crate) fn of_origin(facts: &Facts, growth: &Growth, w: &Window, cause: &Heap
     }
 }
 
+/// Name of the factor that a mere wrapper has.
+pub(crate) const ONE_WAY: &str = "part of it by this function itself and by one of its calls";
+
 /// Factors of a culprit by the profile.
 pub(crate) fn of_culprit(facts: &Facts, growth: &Growth, w: &Window, c: &Culprit) -> Vec<ConfidenceFactor> {
     vec![
@@ -26,6 +29,7 @@ pub(crate) fn of_culprit(facts: &Facts, growth: &Growth, w: &Window, c: &Culprit
             name: "share of the growth that this function allocated",
             value: (c.share / CERTAIN_SHARE).min(1.0),
         },
+        ConfidenceFactor { name: ONE_WAY, value: (c.one_way / CERTAIN_WAY).min(1.0) },
         ConfidenceFactor {
             name: "share of the process's growth that the profile explains",
             value: (explained(growth, w) / CERTAIN_EXPLAINED).min(1.0),

@@ -11,7 +11,7 @@ use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::reachability::Reachability;
 use crate::reads::reads_by;
 use crate::sentence::{growth as growth_of, level, look_for_change, memory_limit_for, never_touched, place};
-use crate::site_certainty::{explained, of_culprit};
+use crate::site_certainty::{ONE_WAY, explained, of_culprit};
 use crate::subject::Subject;
 use crate::suspects::program_frame;
 use crate::thresholds::heap_growth::{LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MIN_EXPLAINED, RULED_OUT_IDLE};
@@ -112,6 +112,7 @@ fn factors(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, c: 
             name: "share of the growth that the holder keeps, at least, by the heap's references",
             value: part * heap.parts.share(heap.parts.heap),
         };
+        out.retain(|f| f.name != ONE_WAY);
     }
     out.extend(certainty(heap));
     out
