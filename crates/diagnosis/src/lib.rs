@@ -71,6 +71,7 @@ mod wait_cures;
 mod waits;
 mod way;
 mod what_if;
+mod what_to_bound;
 mod why;
 mod window;
 

@@ -63,7 +63,18 @@ pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
         };
         stack.iter().enumerate().position(|(at, f)| owned(at, *f))
     };
-    of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| (!stack.is_empty()).then_some(0))
+    of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| of_the_library(facts, stack))
+}
+
+/// Of a stack that is all Go's own: the innermost frame of the outermost package, which says whose it is, where
+/// the innermost of all says what any program does (seen from outside: `bytes.growSlice`, of what `os/exec`
+/// collects of a command).
+fn of_the_library(facts: &Facts, stack: &[u32]) -> Option<usize> {
+    let package_at = |f: u32| frame(facts, f).map(|f| package(&f.function)).filter(|p| *p != "runtime");
+    let Some(outermost) = stack.iter().rev().find_map(|f| package_at(*f)) else {
+        return (!stack.is_empty()).then_some(0);
+    };
+    stack.iter().position(|f| package_at(*f) == Some(outermost))
 }
 
 /// A frame by its index.
@@ -89,6 +100,23 @@ pub(crate) fn owner_on<'a>(facts: &'a Facts, stack: &[u32]) -> Option<&'a Frame>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_all_the_librarys_is_of_the_outermost_package() {
+        let at = |names: &[&str]| {
+            let frames = names.iter().map(|f| Frame { function: (*f).into(), ..Frame::default() }).collect();
+            let facts = Facts { frames, ..Facts::default() };
+            let stack: Vec<u32> = (0..names.len() as u32).collect();
+            owner_on(&facts, &stack).map(|f| f.function.clone()).unwrap()
+        };
+        let collected = ["bytes.growSlice", "io.Copy", "os/exec.(*Cmd).writerDescriptor.func1", "os/exec.(*Cmd).Start"];
+        assert_eq!(at(&collected), "os/exec.(*Cmd).writerDescriptor.func1");
+        assert_eq!(
+            at(&["net.(*netFD).Read", "net/http.(*connReader).backgroundRead", "runtime.goexit"]),
+            "net/http.(*connReader).backgroundRead"
+        );
+        assert_eq!(at(&["runtime.malg", "runtime.newproc1"]), "runtime.malg");
+    }
 
     #[test]
     fn who_asks_a_pool_owns_what_it_makes() {

@@ -79,6 +79,9 @@ pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Sus
     for group in &facts.goroutines.groups {
         // A running goroutine of the dead may have no more of its stack than what is the runtime's.
         let Some(at) = program_frame(facts, group).filter(|at| is_own(facts, at)) else { continue };
+        if only_accepts(facts, group) {
+            continue;
+        }
         let why = match doing(facts, group) {
             Doing::Working if is_allocating(facts, group) => Why::Allocating,
             Doing::Working => Why::AtWork,
@@ -194,6 +197,13 @@ pub(crate) fn working_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Call
     Some(Calls::of(facts, at, window))
 }
 
+/// Whether it does no more than let connections in: what is made of these their own goroutines do (seen from
+/// outside: `main.main`, allocating in the loop of an HTTP server, was the first suspect of a heap that its
+/// handlers had filled).
+fn only_accepts(facts: &Facts, group: &Group) -> bool {
+    is_inside(facts, &group.stack, "net/http.(*Server).Serve")
+}
+
 fn is_own(facts: &Facts, at: &Frame) -> bool {
     !is_standard_library(&at.function, &facts.target.module.path)
 }
@@ -245,6 +255,22 @@ mod tests {
         let sample = |t_ms, goroutines| Sample { t_ms, goroutines, ..Sample::default() };
         facts.timeline.samples = vec![sample(0, 10), sample(1000, 500)];
         facts
+    }
+
+    /// What lets connections in is not who fills the heap; what answers them may be.
+    #[test]
+    fn a_servers_loop_is_no_suspect() {
+        let f = facts(&[
+            (
+                &["runtime.mallocgc", "net/http.(*Server).newConn", "net/http.(*Server).Serve", "main.main"],
+                1,
+                "running",
+                "",
+            ),
+            (&["runtime.mallocgc", "main.handle", "net/http.(*conn).serve"], 1, "running", ""),
+        ]);
+        let names: Vec<&str> = suspects(&f, None).iter().map(|s| s.at.function.as_str()).collect();
+        assert_eq!(names, ["main.handle"]);
     }
 
     #[test]

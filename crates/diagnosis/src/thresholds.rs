@@ -298,6 +298,11 @@ pub(crate) mod unexplained_growth {
 }
 
 pub(crate) mod unprofiled_heap {
+    /// Elements from which on a collection is one that wants a bound. Chosen: a list of handlers leads to all
+    /// that a server has, and is no matter of number.
+    pub(crate) const MIN_ENTRIES: u64 = 100;
+    /// Timers from which on it is they that keep what they lead to. Chosen: a scheduler has a few.
+    pub(crate) const MIN_TIMERS: u64 = 100;
     /// Functions that make a type, up to which they are named. Chosen: what a reader looks at.
     pub(crate) const MOST_MAKERS: usize = 3;
     /// Part of a holder's objects, as one in so many, that are of a type which says where they come from.

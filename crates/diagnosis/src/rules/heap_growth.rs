@@ -18,6 +18,7 @@ use crate::thresholds::heap_growth::{LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MIN_
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
 use crate::waits::is_of_the_wait;
+use crate::what_to_bound;
 use crate::window::Window;
 
 /// The rule.
@@ -277,16 +278,26 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>) -> String {
                 "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
             ),
         },
-        Mechanism::StaysAlive if heap.may_be_its_start() => format!(
-            "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
-        ),
-        Mechanism::StaysAlive => match heap.keeper() {
-            Some((_, name, _)) => format!("Bound what {name} keeps, or let go of it."),
-            None => {
-                let first = look_first(facts);
-                format!("Find what keeps the objects from {function} reachable, and bound it.{first}")
+        Mechanism::StaysAlive => {
+            let reach = heap.reach.as_ref();
+            let first = look_first(facts);
+            let bounded = || what_to_bound::collection(facts, reach).filter(|_| first.is_empty());
+            let known = what_to_bound::habit(facts, reach).or_else(bounded);
+            if heap.may_be_its_start() {
+                let find = || "Find what keeps the objects reachable, and bound it.".to_owned();
+                return format!(
+                    "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else: {}",
+                    known.unwrap_or_else(find)
+                );
             }
-        },
+            match (known, heap.keeper()) {
+                (Some(cure), _) => cure,
+                (None, Some((_, name, _))) => format!("Bound what {name} keeps, or let go of it."),
+                (None, None) => {
+                    format!("Find what keeps the objects from {function} reachable, and bound it.{first}")
+                }
+            }
+        }
         _ => {
             let garbage = mostly_garbage(facts).map_or_else(String::new, |(garbage, value)| {
                 format!(

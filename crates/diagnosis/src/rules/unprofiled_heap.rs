@@ -18,6 +18,7 @@ use crate::suspects::{Suspect, Why};
 use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
+use crate::what_to_bound;
 use crate::window::Window;
 
 /// The rule.
@@ -82,6 +83,13 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     // function was named that this run never calls).
     let seen = first.is_some_and(|s| s.why == Why::Allocating);
     let made = holder.and_then(|held| made::made_in(held.root())).filter(|m| !seen || is_on_a_stack(facts, m));
+    // Who adds to one map of a holder tells nothing of another collection of its, in which most of it is (seen
+    // from outside: goaws, of which whoever adds to an empty map was named beside a list of 17,830 messages).
+    let of_another = |m: &GraphMade| {
+        let most = heap.reach.as_ref().and_then(Reachability::collection);
+        m.is_added_to && most.is_some_and(|c| c.type_name != m.type_name)
+    };
+    let made = made.filter(|m| !of_another(m));
     let named = made.map_or(named, |made| format!("; in its code {}", made::text(made)));
     let found = match heap.collector.alive {
         Some(part) if heap.mechanism == Mechanism::StaysAlive && holder.is_none() => {
@@ -95,7 +103,11 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let mut rivals = heap.rivals.clone();
     // Of a holder that the references lead to the sentence is true whoever allocated.
     if holder.is_none() {
-        rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
+        let other = match first {
+            Some(_) => "another function than the first suspect",
+            None => "whichever function allocates: none is suspected",
+        };
+        rivals.push(Rival::open(other, "a memory profile: see the cure"));
     }
     // What stands in dead words of a stack is garbage, and the frame that it is said to be in another's
     // (seen: `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
@@ -156,10 +168,22 @@ fn is_on_a_stack(facts: &Facts, made: &GraphMade) -> bool {
     made.places.iter().any(is_in)
 }
 
+/// How the next capture knows it.
+const TO_KNOW_THE_LINE: &str = "To know the line: import net/http/pprof in the program (or have it call pprof.WriteHeapProfile; to import runtime/pprof alone is not enough); the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.";
+
 fn cure(facts: &Facts, heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
+    let keeps = || {
+        let reach = heap.reach.as_ref();
+        what_to_bound::habit(facts, reach).or_else(|| what_to_bound::collection(facts, reach))
+    };
+    if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
+        return format!("{cure} {TO_KNOW_THE_LINE}");
+    }
     let known = match (&heap.mechanism, holder) {
-        (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root().name),
+        (Mechanism::StaysAlive, Some(held)) => {
+            format!("Bound what {} keeps, or let go of it. ", held.frame().unwrap_or(&held.root().name))
+        }
         (Mechanism::CallsAtWork(_), Some(held)) => format!(
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
@@ -169,9 +193,7 @@ fn cure(facts: &Facts, heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder
         }
         (mechanism, _) => cure_of_suspect(mechanism, place),
     };
-    format!(
-        "{known}To know the line: import net/http/pprof in the program (or have it call pprof.WriteHeapProfile; to import runtime/pprof alone is not enough); the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
-    )
+    format!("{known}{TO_KNOW_THE_LINE}")
 }
 
 fn cure_of_suspect(mechanism: &Mechanism<'_>, place: &str) -> String {
@@ -218,7 +240,9 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Frame, Gc, Goroutines, GraphFacts, GraphNode, GraphRoot, Group, Heap, HeapClass, Sample};
+    use crate::facts::{
+        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphRoot, Group, Heap, HeapClass, Sample,
+    };
 
     #[test]
     fn what_was_read_while_it_ran_or_without_registers_is_estimated() {
@@ -244,6 +268,56 @@ mod tests {
             assert!(found.sentence.contains("the first suspect is main.fill (svc/main.go:4)"), "{}", found.sentence);
             assert!(found.confidence() <= crate::UNTESTED, "a suspect is no proof");
         }
+    }
+
+    /// Who adds to a map is named where the map is it, and not where another collection is.
+    #[test]
+    fn who_adds_to_another_map_is_not_named() {
+        let made = GraphMade {
+            type_name: "map[string]time.Time".into(),
+            objects: 5,
+            bytes: 240,
+            is_added_to: true,
+            places: vec![GraphPlace { function: "main.(*queue).note".into(), at: "svc/queue.go:7".into() }],
+        };
+        let root = GraphRoot {
+            kind: "global".into(),
+            name: "main.queues".into(),
+            objects: 12_000,
+            retained_bytes: 470_000_000,
+            made: vec![made],
+            ..GraphRoot::default()
+        };
+        let of = |type_name: &str| GraphCensus {
+            owner: "global main.queues .messages".into(),
+            type_name: type_name.into(),
+            elements: 17_830,
+            retained_bytes: 460_000_000,
+            count: 1,
+            ..GraphCensus::default()
+        };
+        let said = |census: Vec<GraphCensus>| {
+            let graph = GraphFacts {
+                of_one_moment: true,
+                live_bytes: 480_000_000,
+                garbage_bytes: 20_000_000,
+                roots: vec![root.clone()],
+                census,
+                ..GraphFacts::default()
+            };
+            let mut facts =
+                Facts { gc: Gc { heap_in_use: 500_000_000, ..Gc::default() }, graph: Some(graph), ..Facts::default() };
+            let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+            facts.timeline.samples = (0..=100).map(sample).collect();
+            let found = diagnose(&facts).findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap();
+            (found.sentence, found.cure)
+        };
+        let named = "map[string]time.Time is added to in main.(*queue).note";
+        assert!(said(Vec::new()).0.contains(named));
+        assert!(said(vec![of("map[string]time.Time")]).0.contains(named));
+        let (sentence, cure) = said(vec![of("[]main.message")]);
+        assert!(!sentence.contains(named), "{sentence}");
+        assert!(cure.starts_with("Bound global main.queues .messages ([]main.message), of 17,830 elements"), "{cure}");
     }
 
     /// Who holds it is known by the references, and the sentence claims no more than that.

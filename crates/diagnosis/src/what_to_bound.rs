@@ -1,0 +1,227 @@
+//! What to do about what stays alive, where the heap's graph names what keeps it: the collection that only has
+//! to be bounded, or the habit of Go's own that keeps things which nobody meant to keep. Pure.
+//!
+//! "Find what keeps it" is no answer in a report that has found it.
+
+use crate::facts::{Facts, Frame, GraphCensus, GraphFacts};
+use crate::graph_certainty::share_of_live;
+use crate::owner::{is_inside, owner_on};
+use crate::reachability::Reachability;
+use crate::thresholds::one_root_holds_most::MOST;
+use crate::thresholds::unprofiled_heap::{MIN_ENTRIES, MIN_TIMERS};
+use crate::units::{bytes, percent, plural};
+use crate::waits::{Doing, doing};
+
+/// How `goheap` names finalizers and cleanups whose object was found unreachable, and which nobody has run.
+const DUE: &str = "(waits to be run)";
+/// Functions of the runtime that run finalizers and cleanups, of one release or another.
+const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
+/// Children of a context that can be cancelled (`context.cancelCtx`).
+const CONTEXTS: &str = "map[context.canceler]struct {}";
+/// The timers of a processor, of one release or another.
+const TIMERS: [&str; 3] = ["[]runtime.timerWhen", "[]*runtime.timer", "[]runtime.timer"];
+
+/// What to do where the cause is one of those that only look like a cache: texts of which a piece is kept,
+/// finalizers that do not run, timers that have not fired, contexts that nobody cancels, a channel whose
+/// receivers do not keep up. `None` where it is none of them, or nobody knows.
+pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>) -> Option<String> {
+    let reach = reach?;
+    let graph = facts.graph.as_ref()?;
+    pieces(graph)
+        .or_else(|| finalizers(facts, reach))
+        .or_else(|| timers(graph))
+        .or_else(|| reach.collection().and_then(contexts_or_channel))
+}
+
+/// `Bound global main.cache .entries (map[string]main.item), of 32,095 elements, which keeps 135 MB (96 % of
+/// what is live): let old entries go by age or number, and delete what is done with.`
+pub(crate) fn collection(facts: &Facts, reach: Option<&Reachability<'_>>) -> Option<String> {
+    let graph = facts.graph.as_ref()?;
+    let c = reach?.collection().filter(|c| c.elements >= MIN_ENTRIES)?;
+    Some(format!(
+        "Bound {} ({}), of {}, which keeps {} ({} of what is live): let old entries go by age or number, and delete what is done with.",
+        c.owner,
+        c.type_name,
+        plural(c.elements, "element"),
+        bytes(c.retained_bytes),
+        percent(share_of_live(graph, c.retained_bytes).min(1.0))
+    ))
+}
+
+/// Small pieces of large texts and arrays: a bound would keep fewer of them, and a copy nearly nothing.
+fn pieces(graph: &GraphFacts) -> Option<String> {
+    let cut = graph.waste.iter().filter(|w| matches!(w.kind.as_str(), "subslice" | "substring"));
+    let most = cut.max_by_key(|w| w.wasted_bytes).filter(|w| share_of_live(graph, w.wasted_bytes) >= MOST)?;
+    let (piece, copy) = match most.kind.as_str() {
+        "substring" => ("text", "strings.Clone(s[i:j])"),
+        _ => ("array", "slices.Clone(a[i:j])"),
+    };
+    Some(format!(
+        "Keep a copy of the piece ({copy}) where {} gets it: each keeps the whole {piece} that it was cut from, {} in all, of which {} are used.",
+        most.owner,
+        bytes(most.kept_bytes),
+        bytes(most.used_bytes)
+    ))
+}
+
+/// One goroutine runs all finalizers, one after another; what it waits for all of them wait for.
+fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
+    let root = reach.holder.as_ref()?.root();
+    root.name.strip_suffix(DUE).filter(|_| root.kind == "finalizer")?;
+    let runs = |stack: &[u32]| RUNS_FINALIZERS.iter().any(|f| is_inside(facts, stack, f));
+    let busy = facts.goroutines.groups.iter().find(|g| runs(&g.stack));
+    let own = busy.and_then(|g| owner_on(facts, &g.stack)).filter(|f| !is_of_the_runtime(f));
+    let what = match (busy.map(|g| doing(facts, g)), own) {
+        (Some(Doing::Waiting(wait)), Some(at)) => format!(
+            "and the goroutine that runs them waits for {} in {}: see that this ends, and let no finalizer wait",
+            wait.what(),
+            at.function
+        ),
+        (Some(Doing::Working), Some(at)) => {
+            format!("and the goroutine that runs them does not keep up: it is in {}", at.function)
+        }
+        _ => "and the goroutine that runs them does not keep up: see what a finalizer waits for".to_owned(),
+    };
+    Some(format!("What has a finalizer is freed only after that has run, {what}; better, free it by hand (Close)."))
+}
+
+fn is_of_the_runtime(frame: &Frame) -> bool {
+    frame.function.starts_with("runtime.")
+}
+
+/// A timer keeps what its function holds until it fires, also where nobody waits for it any more.
+fn timers(graph: &GraphFacts) -> Option<String> {
+    let of_timers = graph.census.iter().filter(|c| TIMERS.contains(&c.type_name.as_str()));
+    let (mut timers, mut kept) = (0_u64, 0_u64);
+    for c in of_timers {
+        (timers, kept) = (timers.saturating_add(c.elements), kept.saturating_add(c.retained_bytes));
+    }
+    (timers >= MIN_TIMERS && share_of_live(graph, kept) >= MOST).then(|| {
+        format!(
+            "{} that have not fired keep {}: stop a timer (Stop) as soon as what it was set for is done, or let its function hold no more than it needs.",
+            plural(timers, "timer"),
+            bytes(kept)
+        )
+    })
+}
+
+fn contexts_or_channel(c: &GraphCensus) -> Option<String> {
+    if c.type_name == CONTEXTS {
+        return Some(format!(
+            "{} were derived from one context that lives on, and never cancelled: call the function that context.WithCancel, WithTimeout or WithDeadline gives (defer cancel()) when the work is done. It is {}.",
+            plural(c.elements, "context"),
+            c.owner
+        ));
+    }
+    (c.kind == "chan" && c.elements >= MIN_ENTRIES).then(|| {
+        format!(
+            "Whoever receives from {} ({}) does not keep up: {} are queued in it, and keep {}. See what the receivers wait for, and bound what may be queued (a shorter channel; drop or refuse what comes when it is full).",
+            c.owner,
+            c.type_name,
+            plural(c.elements, "element"),
+            bytes(c.retained_bytes)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Goroutines, GraphRoot, GraphWaste, Group};
+
+    const MB: u64 = 1_000_000;
+
+    fn graph(census: Vec<GraphCensus>) -> GraphFacts {
+        GraphFacts { of_one_moment: true, live_bytes: 100 * MB, census, ..GraphFacts::default() }
+    }
+
+    fn of(owner: &str, type_name: &str, elements: u64) -> GraphCensus {
+        let kind = type_name.split([' ', '[']).find(|k| !k.is_empty()).unwrap_or_default().to_owned();
+        let (owner, type_name) = (owner.to_owned(), type_name.to_owned());
+        GraphCensus { owner, type_name, kind, elements, retained_bytes: 95 * MB, count: 1, ..GraphCensus::default() }
+    }
+
+    /// The habit, and the collection.
+    fn said(facts: &Facts) -> (Option<String>, Option<String>) {
+        let reach = Reachability::of(facts.graph.as_ref(), 90 * MB);
+        (habit(facts, reach.as_ref()), collection(facts, reach.as_ref()))
+    }
+
+    fn facts(graph: GraphFacts) -> Facts {
+        Facts { graph: Some(graph), ..Facts::default() }
+    }
+
+    #[test]
+    fn a_collection_is_bounded_if_it_has_many() {
+        let (habit, cure) = said(&facts(graph(vec![of("global main.cache", "map[string]int", 9_000)])));
+        assert_eq!(habit, None);
+        assert!(
+            cure.unwrap().starts_with("Bound global main.cache (map[string]int), of 9,000 elements, which keeps 95")
+        );
+        // Three handlers lead to all that a server has.
+        assert_eq!(said(&facts(graph(vec![of("global main.routes", "[]main.route", 3)]))), (None, None));
+        // Nor is what stands inside the runtime's own structures a collection of anybody's.
+        let own = graph(vec![of("runtime runtime.allp [...]", "[]*runtime.sudog", 11_000)]);
+        assert_eq!(said(&facts(own)), (None, None));
+    }
+
+    #[test]
+    fn contexts_are_cancelled_and_channels_emptied() {
+        let contexts = graph(vec![of("global main.base .children", CONTEXTS, 14_340)]);
+        assert!(said(&facts(contexts)).0.unwrap().starts_with("14,340 contexts were derived"));
+        let queue = graph(vec![of("global main.in", "chan *main.entry", 146_496)]);
+        assert!(said(&facts(queue)).0.unwrap().starts_with("Whoever receives from global main.in"));
+    }
+
+    #[test]
+    fn timers_keep_what_their_functions_hold() {
+        let mut heap = of("runtime runtime.allp [...] .timers.heap", "[]runtime.timerWhen", 604);
+        heap.count = 2;
+        assert!(said(&facts(graph(vec![heap.clone()]))).0.unwrap().starts_with("604 timers that have not fired"));
+        // A few of them lead to much, as those of a scheduler do.
+        heap.elements = 5;
+        assert_eq!(said(&facts(graph(vec![heap]))).0, None);
+    }
+
+    #[test]
+    fn pieces_are_copied_rather_than_bounded() {
+        let mut g = graph(vec![of("global main.seen", "map[string]int", 9_000)]);
+        let waste = |wasted_bytes| GraphWaste {
+            kind: "substring".into(),
+            owner: "global main.seen".into(),
+            kept_bytes: 95 * MB,
+            used_bytes: MB,
+            wasted_bytes,
+            ..GraphWaste::default()
+        };
+        g.waste = vec![waste(94 * MB)];
+        assert!(said(&facts(g.clone())).0.unwrap().contains("strings.Clone(s[i:j])"));
+        g.waste = vec![waste(40 * MB)];
+        assert_eq!(said(&facts(g)).0, None);
+    }
+
+    #[test]
+    fn finalizers_that_wait_are_told_by_who_runs_them() {
+        let root = GraphRoot {
+            kind: "finalizer".into(),
+            name: format!("main.(*codec).release-fm {DUE}"),
+            retained_bytes: 90 * MB,
+            ..GraphRoot::default()
+        };
+        let frames = ["runtime.gopark", "main.(*codec).release", "runtime.runFinalizers"];
+        let group = Group {
+            count: 1,
+            state: "waiting".into(),
+            wait_reason: "chan send".into(),
+            stack: vec![0, 1, 2],
+            ..Group::default()
+        };
+        let facts = Facts {
+            frames: frames.map(|f| Frame { function: f.into(), ..Frame::default() }).into(),
+            goroutines: Goroutines { total: 1, groups: vec![group], ..Goroutines::default() },
+            ..facts(GraphFacts { roots: vec![root], ..graph(Vec::new()) })
+        };
+        let cure = said(&facts).0.unwrap();
+        assert!(cure.contains("in main.(*codec).release: see that this ends"), "{cure}");
+    }
+}
