@@ -35,9 +35,10 @@ impl Rule for AppendNeverCleared {
                     else {
                         return;
                     };
-                    // `s.log[topic] = append(s.log[topic], e)`: lists in a map that lives on.
+                    // `s.log["all"] = append(s.log["all"], e)`: a list in a map that lives on. Of other keys
+                    // `map-only-grows` tells.
                     let in_map = match &target.kind {
-                        ExprKind::Index(map, _) => Some(map.as_ref())
+                        ExprKind::Index(map, key) if matches!(key.kind, ExprKind::Lit(..)) => Some(map.as_ref())
                             .filter(|m| matches!(case.pkg.underlying(&case.pkg.type_of(f, m)), Type::Map(..))),
                         _ => None,
                     };
