@@ -32,6 +32,11 @@ impl<'a> Case<'a> {
         self.tamed.get_or_init(|| Tamed::new(self.pkg)).has(place)
     }
 
+    /// Whether something in the package makes lists that are in a map small again, or looks how long one is.
+    pub(crate) fn has_tamed_elements(&self, place: Long<'a>) -> bool {
+        self.tamed.get_or_init(|| Tamed::new(self.pkg)).has_elements(place)
+    }
+
     /// What functions of the package do first with locks of each name.
     pub(crate) fn first_ops(&self) -> &FirstOps<'a> {
         self.first_ops.get_or_init(|| FirstOps::new(self.pkg))

@@ -426,7 +426,7 @@ pub(crate) fn supports_tests(file: &str) -> bool {
         ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
             || f.ends_with("testutil")
             || f.ends_with("testutils")
-            || f.starts_with("test") && f.bytes().any(|b| b.is_ascii_digit())
+            || f.starts_with("test") && !f.starts_with("testimon") && !f.starts_with("testament")
             || stands_in(f)
             || is_for_developers(f)
     });

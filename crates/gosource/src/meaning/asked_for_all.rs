@@ -23,6 +23,7 @@ pub(crate) fn is_kept_for_all<'a>(
     wait.call()?;
     let u = f.scope.units.get(unit)?;
     let (mut given, mut kept): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut read: Vec<(&str, &str)> = Vec::new();
     let field = |e: &Expr<'a>| e.selector().map(|(_, name)| name);
     each_node(u.body, |node| {
         let Node::Stmt(s) = node else { return };
@@ -30,7 +31,19 @@ pub(crate) fn is_kept_for_all<'a>(
             StmtKind::If(i) if s.span.end <= wait.span.start => {
                 let tested = case.file(f).at(i.cond.span);
                 if let Some(StmtKind::Return(list)) = i.then.stmts.last().map(|s| &s.kind) {
+                    let looked = |e: &Expr<'a>| {
+                        let name = e.ident().filter(|name| tested.contains(name))?;
+                        read.iter().find(|(local, _)| *local == name).map(|(_, field)| *field)
+                    };
+                    given.extend(list.iter().filter_map(looked));
                     given.extend(list.iter().filter_map(field).filter(|name| tested.contains(name)));
+                }
+            }
+            // `pool = b.pool; if pool != nil { return pool }`, and then `b.pool = pool`.
+            StmtKind::Assign("=", l, _) | StmtKind::Define(l, _) if s.span.end <= wait.span.start => {
+                if let StmtKind::Assign(_, _, r) | StmtKind::Define(_, r) = &s.kind {
+                    let pairs = l.iter().zip(r).filter_map(|(t, v)| Some((t.ident()?, field(v)?)));
+                    read.extend(pairs);
                 }
             }
             StmtKind::Assign("=", l, _) if s.span.start > wait.span.end => kept.extend(l.iter().filter_map(field)),

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, Function, Init, Package, VarId};
+use crate::syntax::{Callee, FnId, Function, Init, Package, VarId, VarKind};
 
 use super::locks::{LockCall, Op, lock_call, op_named};
 
@@ -256,6 +256,57 @@ pub(crate) fn wants(case: &Case<'_>, id: FnId, field: &str) -> bool {
         _ => None,
     });
     called.chain([id]).any(|f| case.first_ops().of(f, field).is_some_and(Op::takes))
+}
+
+/// Whether a lock that a unit takes is one of two that it goes by hand over hand: it unlocks another of the
+/// same name before it ends, and plainly, that it was given and never takes itself, or whose owner it then
+/// makes the owner of this one: `next.mu.Lock(); cur.mu.Unlock(); cur = next`.
+pub(crate) fn is_hand_over_hand<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, key: &str) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    let root = |key: &str| key.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let passing = |name: &str| {
+        f.scope
+            .vars
+            .iter()
+            .any(|v| v.name == name && matches!(v.kind, VarKind::Param | VarKind::Local | VarKind::Result))
+    };
+    let of = root(key);
+    if !passing(&of) {
+        return false;
+    }
+    // What follows the owner's name: of two plain locks nothing does.
+    let rest = |key: &str| key.find(['.', '[']).map_or("", |at| key.get(at..).unwrap_or_default()).to_owned();
+    let mut deferred = Vec::new();
+    let mut calls: Vec<(LockCall<'a>, crate::syntax::ast::Span)> = Vec::new();
+    let mut moved: Vec<(String, String)> = Vec::new();
+    super::loops::each_node(u.body, |node| match node {
+        Node::Stmt(s) => match &s.kind {
+            StmtKind::Defer(_) => deferred.push(s.span),
+            StmtKind::Assign("=", l, r) if l.len() == r.len() => {
+                for (target, value) in l.iter().zip(r) {
+                    if let (Some(to), Some(from)) = (target.ident(), value.ident()) {
+                        moved.push((to.to_owned(), from.to_owned()));
+                    }
+                }
+            }
+            _ => {}
+        },
+        Node::Expr(e) => {
+            if let Some(call) = lock_call(case.pkg, f, e) {
+                calls.push((call, e.span));
+            }
+        }
+    });
+    calls.iter().any(|(c, at)| {
+        let owner = root(c.key);
+        !c.op.takes()
+            && c.key != key
+            && rest(c.key) == rest(key)
+            && passing(&owner)
+            && !deferred.iter().any(|d| d.contains(*at))
+            && (rest(key).is_empty() && !calls.iter().any(|(o, _)| o.key == c.key && o.op.takes())
+                || moved.iter().any(|(to, from)| *to == owner && *from == of))
+    })
 }
 
 /// Whether a statement defers the unlocking of a lock.

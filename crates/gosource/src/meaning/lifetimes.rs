@@ -1,6 +1,6 @@
 //! What lives longer than a call: package variables, and what a method's receiver holds.
 
-use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::ast::{Expr, ExprKind, ForHead, Type};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{FnId, Function, Package, VarKind};
 
@@ -372,6 +372,13 @@ pub(crate) fn grows_on<'a>(
             Long::Field(of, _) => is_long_lived_type(case.pkg, of) || super::shared::lives_on(case, id, MAX_CALLS),
         };
     }
+    // A loop that takes what comes fills it, whatever the function is named.
+    if is_fed(case, f, unit, added) {
+        return match place {
+            Long::Package(_) => true,
+            Long::Field(of, _) => is_long_lived_type(case.pkg, of),
+        };
+    }
     // What is configured once holds what it was configured with.
     let configures =
         |of: &str| ["config", "options", "settings", "opts"].iter().any(|w| of.to_lowercase().ends_with(w));
@@ -390,6 +397,19 @@ pub(crate) fn grows_on<'a>(
         Long::Package(_) => !only_from_starts(case, id),
         Long::Field(of, _) => is_long_lived_type(case.pkg, of) && !only_from_starts(case, id),
     }
+}
+
+/// Whether something stands in a loop over a channel of what others send.
+fn is_fed<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize, e: &Expr<'a>) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    super::loops::loops_in(u.body).iter().filter(|(_, _, l)| l.body.span.contains(e.span)).any(|(_, _, l)| {
+        let ForHead::Range { over, vars, .. } = &l.head else { return false };
+        let taken = vars.first().and_then(|v| f.scope.var(v));
+        let of_round = e.root().and_then(|r| f.scope.var(r));
+        taken.is_some()
+            && taken == of_round
+            && matches!(case.pkg.underlying(&case.pkg.type_of(f, over)), Type::Chan(..))
+    })
 }
 
 /// Whether every call of a function in this package, of which there is one, is in what runs seldom.

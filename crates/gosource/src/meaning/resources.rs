@@ -46,7 +46,9 @@ fn only_reads(callee: Callee<'_>) -> bool {
                 | "TeeReader"
                 | "WriteString"
         ) | Callee::Package("encoding/json" | "encoding/xml" | "encoding/gob", "NewDecoder" | "NewEncoder")
-            | Callee::Package("encoding/csv", "NewReader" | "NewWriter")
+            | Callee::Package("encoding/csv" | "archive/tar" | "compress/bzip2" | "compress/flate", "NewReader" | "NewWriter")
+            // What unpacks closes itself alone, and not what it reads from.
+            | Callee::Package("compress/gzip" | "compress/zlib", "NewReader" | "NewWriter" | "NewWriterLevel")
             | Callee::Package("bufio", "NewReader" | "NewScanner" | "NewReaderSize" | "NewWriter" | "NewWriterSize")
             | Callee::Package("fmt", "Fprintf" | "Fprintln" | "Fprint" | "Fscanf" | "Fscan" | "Fscanln")
             | Callee::Package("log", _)
@@ -236,6 +238,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
             Node::Stmt(s) => match &s.kind {
                 StmtKind::Define(l, _) | StmtKind::Assign(_, l, _) => {
                     if s.span == self.open.span {
+                        // A round before has opened one, and its name is given to the next.
+                        if matches!(state, State::Open(_)) {
+                            self.exits.push(s.span);
+                        }
                         *state = State::Open(true);
                     } else if let State::Open(_) = state {
                         let about = |id: Option<VarId>| l.iter().any(|t| id.is_some() && self.f.scope.var(t) == id);

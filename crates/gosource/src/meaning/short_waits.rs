@@ -27,8 +27,17 @@ pub(crate) fn is_short_of<'a>(
         Callee::Method("sync", "WaitGroup", "Wait") => e.method_call().map(|(x, _, _)| x),
         _ => None,
     };
+    if matches!(name.as_str(), "start" | "init" | "initialize" | "setup" | "boot") {
+        return Some("by its name it begins what the lock guards, which is once");
+    }
     match node {
         Node::Expr(e) => {
+            if ends
+                && matches!(e.call().map(|c| case.pkg.callee(f, &c.fun)), Some(Callee::Local(_)))
+                && group(e).is_none()
+            {
+                return Some("it ends something, and keeps others from using it meanwhile");
+            }
             if let Some(waited) = group(e) {
                 let own = f
                     .scope

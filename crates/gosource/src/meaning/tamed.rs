@@ -65,6 +65,8 @@ struct Taming<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Tamed<'a> {
     by_name: FxHashMap<&'a str, Vec<Taming<'a>>>,
+    /// Of lists in a map: what cuts, empties or assigns one anew, or looks how long it is.
+    elements: FxHashMap<&'a str, Vec<Named<'a>>>,
 }
 
 impl<'a> Tamed<'a> {
@@ -92,6 +94,18 @@ impl<'a> Tamed<'a> {
         acts.iter().any(|t| t.place.is(long) && !t.unless.is_some_and(|u| u.is(long)))
     }
 
+    /// Whether something in the package makes lists that are in a map small again, or looks how long one is.
+    pub(crate) fn has_elements(&self, long: Long<'a>) -> bool {
+        let (Long::Package(name) | Long::Field(_, name)) = long;
+        self.elements.get(name).is_some_and(|places| places.iter().any(|p| p.is(long)))
+    }
+
+    fn add_element(&mut self, pkg: &Package<'a>, f: &Function<'a>, element: &Expr<'a>) {
+        let ExprKind::Index(map, _) = &element.kind else { return };
+        let Some(place) = Named::of(pkg, f, map) else { return };
+        self.elements.entry(place.name()).or_default().push(place);
+    }
+
     fn add(&mut self, pkg: &Package<'a>, f: &Function<'a>, target: &Expr<'a>, grown: Option<&Expr<'a>>) {
         let Some(place) = Named::of(pkg, f, target) else { return };
         let unless = grown.and_then(|e| Named::of(pkg, f, e));
@@ -102,6 +116,13 @@ impl<'a> Tamed<'a> {
         let StmtKind::Assign("=", l, r) = &s.kind else { return };
         for (i, target) in l.iter().enumerate() {
             let value = if l.len() == r.len() { r.get(i) } else { None };
+            let grows = value.and_then(Expr::call).is_some_and(|c| {
+                let own = |a: &Expr<'a>| pkg.file(f).at(a.span) == pkg.file(f).at(target.span);
+                c.fun.ident() == Some("append") && c.args.first().is_some_and(own)
+            });
+            if !grows {
+                self.add_element(pkg, f, target);
+            }
             // Growing is not taming; making it first is neither, in a function that makes things.
             match value.map(|v| &v.kind) {
                 Some(ExprKind::Call(call)) => match call.fun.ident() {
@@ -138,6 +159,7 @@ impl<'a> Tamed<'a> {
                 let sizes =
                     operands.iter().filter_map(Expr::call).filter(|c| matches!(c.fun.ident(), Some("len" | "cap")));
                 for x in sizes.filter_map(|c| c.args.first()) {
+                    self.add_element(pkg, f, x);
                     self.add(pkg, f, x, None);
                 }
             }

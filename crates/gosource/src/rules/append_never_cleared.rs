@@ -35,10 +35,23 @@ impl Rule for AppendNeverCleared {
                     else {
                         return;
                     };
-                    let Some(place) = container(case.pkg, f, target) else {
+                    // `s.log["all"] = append(s.log["all"], e)`: a list in a map that lives on. Of other keys
+                    // `map-only-grows` tells.
+                    let in_map = match &target.kind {
+                        ExprKind::Index(map, key) if matches!(key.kind, ExprKind::Lit(..)) => Some(map.as_ref())
+                            .filter(|m| matches!(case.pkg.underlying(&case.pkg.type_of(f, m)), Type::Map(..))),
+                        _ => None,
+                    };
+                    let Some(place) = container(case.pkg, f, in_map.unwrap_or(target)) else {
                         return;
                     };
-                    let itself = call.args.first().is_some_and(|a| same(case.pkg, f, a, place));
+                    let itself = call.args.first().is_some_and(|a| match in_map {
+                        Some(_) => case.file(f).at(a.span) == case.file(f).at(target.span),
+                        None => same(case.pkg, f, a, place),
+                    });
+                    if in_map.is_some() && case.has_tamed_elements(place) {
+                        return;
+                    }
                     // Named by a literal: as many as the text has.
                     let constant =
                         call.args.iter().skip(1).all(|a| matches!(a.kind, ExprKind::Lit(..) | ExprKind::FuncLit(_)));
@@ -55,7 +68,8 @@ impl Rule for AppendNeverCleared {
                         id,
                         s.span,
                         format!(
-                            "{} only grows: nothing in the package cuts it, empties it or looks at how long it is",
+                            "{}{} only grows: nothing in the package cuts it, empties it or looks at how long it is",
+                            if in_map.is_some() { "each list in " } else { "" },
                             place.words()
                         ),
                     );

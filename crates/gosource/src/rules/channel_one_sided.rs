@@ -68,7 +68,7 @@ impl Rule for ChannelOneSided {
                     && uses.iter().filter(receives).all(|u| u.2 == v.unit && send.2 == v.unit)
                     && let Some(first) = uses.iter().find(receives)
                     && first.1.start > send.1.start
-                    && !first.3
+                    && !is_repeated(f, first)
                     && uses.iter().filter(|u| is(u, &[Use::Send, Use::SendInSelect])).all(|u| u.2 == v.unit)
                     && sent_before(case, f, &uses, first.1.start).is_some_and(|n| n > room)
                 {
@@ -88,6 +88,15 @@ impl Rule for ChannelOneSided {
 /// Whether a channel is made of `struct{}`.
 fn carries_nothing<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
     matches!(init, Init::Value(e, _) if case.file(f).at(e.span).replace(' ', "") == "make(chanstruct{})")
+}
+
+/// Whether a receive stands in a loop; a range over the channel is come to once where no loop is around it.
+fn is_repeated(f: &Function<'_>, receive: &Seen) -> bool {
+    if receive.0 != Use::Range {
+        return receive.3;
+    }
+    let unit = f.scope.units.get(receive.2);
+    unit.is_some_and(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(receive.1)))
 }
 
 /// Sends to a channel in a field that no other package can name, made without room, from which the package

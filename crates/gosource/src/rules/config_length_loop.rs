@@ -78,6 +78,10 @@ impl Rule for ConfigLengthLoop {
                             "a handler of requests sets it anew: what somebody configures by hand is as a rule short"
                                 .into(),
                         );
+                    } else if is_listed_by_hand(&from.text) {
+                        found.why = Some(
+                            "by its name it is what whoever runs the service lists by hand: as a rule short".into(),
+                        );
                     } else if published && (from.text.contains('(') || replaced(case, over)) {
                         found.level = Level::Warning;
                     }
@@ -98,6 +102,16 @@ fn is_swept(text: &str) -> bool {
     ["expired", "stale", "outdated", "pending", "obsolete", "unused", "dirty", "overdue"]
         .iter()
         .any(|w| lower.contains(w))
+}
+
+/// Whether a list is named after what somebody who runs a service writes down one by one: whom it trusts, by
+/// what it is asked, where it passes on to.
+fn is_listed_by_hand(text: &str) -> bool {
+    let lower = text.split(',').next().unwrap_or_default().to_lowercase();
+    let last = lower.rsplit('.').next().unwrap_or_default();
+    const WORDS: &[&str] =
+        &["allowed", "trusted", "origin", "token", "proxies", "proxy", "cidr", "nets", "network", "listener", "secret"];
+    WORDS.iter().any(|w| last.contains(w))
 }
 
 /// Whether a loop deletes: then it makes the thing smaller.

@@ -9,7 +9,7 @@ use crate::meaning::places::Long;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Site;
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, Function, Init, VarId, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarId, VarKind};
 
 /// The rule.
 pub(super) struct ConnNoDeadline;
@@ -132,7 +132,8 @@ fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, conn: &Expr<'a>
             }
             if local {
                 // Who is given it may set one.
-                return (!handed_to_setter(case, id, f, var, reads)).then_some(Level::Warning);
+                return (!handed_to_setter(case, id, f, var, reads) && !is_ended_beside(case, id, f, var))
+                    .then_some(Level::Warning);
             }
             let callers: Vec<_> =
                 case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).collect();
@@ -172,6 +173,26 @@ fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, conn: &Expr<'a>
         }
         _ => None,
     }
+}
+
+/// Whether something beside closes a connection after a while, which ends a read too: a function that
+/// `context.AfterFunc` or `time.AfterFunc` runs, or a goroutine that waits for an end and closes it then.
+fn is_ended_beside<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, var: VarId) -> bool {
+    f.scope.units.iter().filter(|u| u.parent.is_some()).any(|u| {
+        let (mut closes, mut told) = (false, false);
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node {
+                closes |= e.method_call().is_some_and(|(x, name, _)| name == "Close" && f.scope.var(x) == Some(var));
+                told |= e.unary("<-").is_some_and(|c| ends_something(last_name(c)));
+            }
+        });
+        let later = || {
+            let runs =
+                |s: &Site<'a>| last_name(&s.call.fun) == "AfterFunc" && s.call.args.iter().any(|a| a.span == u.span);
+            case.sites(id).iter().any(runs)
+        };
+        closes && (u.role == Role::Go && told || u.role == Role::Argument && later())
+    })
 }
 
 /// Whether a function goes on in a loop that looks each round whether it is to end.

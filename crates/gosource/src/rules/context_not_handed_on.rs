@@ -29,7 +29,7 @@ impl Rule for ContextNotHandedOn {
         for (id, f, site) in case.all_sites() {
             let Some(ctx) = context_of(f, site.unit) else { continue };
             // Work that outlives the request may not have its context.
-            if detached(f, site.unit) || site.how != How::Plain {
+            if detached(case, id, f, site.unit) || site.how != How::Plain {
                 continue;
             }
             let text = case.text(f, site.call.fun.span);
@@ -111,7 +111,7 @@ fn is_left_alone<'a>(case: &Case<'a>, f: &Function<'a>, site: &Site<'a>) -> bool
 /// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
 /// takes both of them.
 fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>) -> bool {
-    let text = case.file(f).at(f.decl.span);
+    let text = case.file(f).at(f.decl.span).replace("errgroup.WithContext(", "");
     if text.contains("WithContext(") || text.contains(".Cancel = ") {
         return true;
     }
@@ -145,16 +145,29 @@ pub(super) fn context_of(f: &Function<'_>, unit: usize) -> Option<String> {
 }
 
 /// Whether a unit, or one around it, is a goroutine or is deferred: it may have to go on after the context.
-fn detached(f: &Function<'_>, unit: usize) -> bool {
+fn detached<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize) -> bool {
     let mut at = Some(unit);
     while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
-        if matches!(u.role, Role::Go | Role::Defer | Role::Value | Role::Argument) && u.parent.is_some() {
+        if matches!(u.role, Role::Go | Role::Defer | Role::Value | Role::Argument)
+            && u.parent.is_some()
+            && !is_waited_for(case, id, f, u.span)
+        {
             return true;
         }
         at = u.parent;
     }
     let name = f.decl.name.name.to_lowercase();
     ["shutdown", "close", "stop", "cleanup", "teardown", "detach", "rollback"].iter().any(|w| name.contains(w))
+}
+
+/// Whether a literal is given to a group whose `Wait` this function calls: it ends before the function does.
+fn is_waited_for<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, literal: Span) -> bool {
+    let of_group = |s: &Site<'a>, method: &str| {
+        s.call.fun.selector().filter(|(_, name)| *name == method).and_then(|(x, _)| f.scope.var(x))
+    };
+    let given = |s: &&Site<'a>| s.call.args.iter().any(|a| a.span == literal);
+    let group = case.sites(id).iter().filter(given).find_map(|s| of_group(s, "Go"));
+    group.is_some_and(|g| case.sites(id).iter().any(|s| of_group(s, "Wait") == Some(g)))
 }
 
 /// `context.Background()` as an argument of a call.
@@ -242,6 +255,16 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
             "it stands where something has failed, before the function gives up: what it takes back must be done though the context may have ended"
                 .into(),
         );
+    } else if of_context && must_be_done(case, id, f, outer) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "a context with an end of its own is made for what has to be done in any case: something is removed, or a token that is good for once is exchanged"
+                .into(),
+        );
+    } else if is_given_back(f, outer) {
+        found.level = Level::Hint;
+        found.why =
+            Some("what a constructor of another module makes of it is given back, and outlives the call".into());
     } else if of_context && ends_elsewhere(case, id, f, outer) {
         found.level = Level::Hint;
         found.why = Some(
@@ -249,6 +272,64 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a context with a time of its own is for what must be done though nobody waits: `delCtx, cancel :=
+/// context.WithTimeout(context.Background(), t)`, and then `object.Delete(delCtx)`.
+fn must_be_done<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, outer: &Site<'a>) -> bool {
+    if !matches!(last_name(&outer.call.fun), "WithTimeout" | "WithDeadline") {
+        return false;
+    }
+    const WORDS: &[&str] = &[
+        "delete",
+        "remove",
+        "release",
+        "rollback",
+        "abort",
+        "cleanup",
+        "unlock",
+        "refresh",
+        "exchange",
+        "revoke",
+        "unregister",
+        "deregister",
+        "close",
+        "shutdown",
+        "stop",
+        "discard",
+    ];
+    let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == outer.expr.span);
+    let Some(ctx) = f.scope.vars.iter().position(made) else { return false };
+    case.sites(id).iter().filter(|s| s.call.args.iter().any(|a| f.scope.var(a) == Some(ctx))).any(|s| {
+        let name = last_name(&s.call.fun).to_lowercase();
+        WORDS.iter().any(|w| name.starts_with(w))
+    })
+}
+
+/// Whether a constructor of another module makes something that this function gives back.
+fn is_given_back<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
+    let foreign = matches!(outer.callee, Callee::Package(path, _) if path.split('/').next().is_some_and(|host| host.contains('.')));
+    let makes = ["New", "Open", "Connect"].iter().any(|w| last_name(&outer.call.fun).starts_with(w));
+    if !foreign || !makes {
+        return false;
+    }
+    let mut given = false;
+    let mut made = None;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            let Node::Stmt(s) = node else { return };
+            match &s.kind {
+                StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) if r.iter().any(|v| v.span == outer.expr.span) => {
+                    made = l.first().and_then(|t| f.scope.var(t));
+                }
+                StmtKind::Return(list) => {
+                    given |= list.iter().any(|v| v.span == outer.expr.span || made.is_some() && f.scope.var(v) == made);
+                }
+                _ => {}
+            }
+        });
+    }
+    given
 }
 
 /// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`: what was begun is

@@ -54,7 +54,7 @@ impl Rule for DeferInLoop {
                     if main && matches!(length(case.pkg, f, l), Length::Counted) {
                         found.level = Level::Hint;
                     }
-                    if let Some(why) = may_stay(case, id, f, &l.body, e) {
+                    if let Some(why) = may_stay(case, id, f, l, e) {
                         found.level = Level::Hint;
                         found.why = Some(why.into());
                     }
@@ -106,9 +106,11 @@ fn may_stay<'a>(
     case: &Case<'a>,
     id: FnId,
     f: &Function<'a>,
-    body: &'a Block<'a>,
+    l: &'a For<'a>,
     deferred: &'a Expr<'a>,
 ) -> Option<&'static str> {
+    let body = &l.body;
+    let counted = matches!(length(case.pkg, f, l), Length::Counted);
     let call = deferred.call()?;
     if let Some((x, "Close")) = call.fun.selector()
         && is_embedded(case, f, x)
@@ -122,6 +124,12 @@ fn may_stay<'a>(
         return Some(
             "what it ends was there before the loop, which makes nothing: it may have to stay until the function ends",
         );
+    }
+    if matches!(call.fun.kind, ExprKind::FuncLit(_)) && takes_nothing(f, body, deferred) {
+        return Some("what it acts on the round has not taken: it may have to wait until the function ends");
+    }
+    if takes_a_port(case, f, call) {
+        return Some("a port that is free is looked for: what was found has to stay taken until all are");
     }
     let text = case.file(f).at(call.fun.span);
     let inside = |s: &&Site<'a>| body.span.contains(s.expr.span);
@@ -138,8 +146,32 @@ fn may_stay<'a>(
     // A descriptor that a goroutine uses it may close too.
     let file = matches!(ended.init, Init::Value(e, _) if e.call().is_some_and(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
-    (!file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
+    (counted && !file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether a deferred literal ends nothing that the round took: no variable of it was given by a call of the
+/// round, and it gives back no lock and no place of a group.
+fn takes_nothing<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'a>) -> bool {
+    let mut taken = false;
+    crate::syntax::visit::expr(deferred, &mut |node| {
+        let Node::Expr(e) = node else { return true };
+        taken |= e.selector().is_some_and(|(_, name)| matches!(name, "Unlock" | "RUnlock" | "Done" | "Release"));
+        if let Some(v) = f.scope.var(e).and_then(|v| f.scope.vars.get(v)) {
+            let of_round = body.span.contains(v.span) && !deferred.span.contains(v.span);
+            taken |= of_round
+                && matches!(v.init, Init::Value(made, _) if made.call().is_some() || made.unary("<-").is_some());
+        }
+        !taken
+    });
+    !taken
+}
+
+/// Whether what is closed listens on whatever port is free.
+fn takes_a_port<'a>(case: &Case<'a>, f: &Function<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
+    let made = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+    let Some(Init::Value(made, _)) = made else { return false };
+    made.call().is_some_and(|c| last_name(&c.fun).starts_with("Listen")) && case.file(f).at(made.span).contains(":0\"")
 }
 
 /// Whether the comment right above a line speaks of deferring.

@@ -64,6 +64,13 @@ impl Rule for DialNoTimeout {
                         format!("`{text}` with WithBlock waits for ever for a peer that does not answer"),
                     );
                 }
+                Callee::Method("crypto/tls", "Dialer", "Dial") if !has_net_dialer(case, f, site.expr) => {
+                    out.found(
+                        id,
+                        site.expr.span,
+                        format!("`{text}` of a dialer without a NetDialer waits as long as the operating system does"),
+                    );
+                }
                 Callee::Method("net", "Dialer", "Dial") if !has_time(case, f, site.expr) => {
                     out.found(id, site.expr.span, format!("`{text}` of a dialer without Timeout or Deadline waits as long as the operating system does"));
                 }
@@ -84,6 +91,19 @@ fn option<'a>(case: &Case<'a>, f: &Function<'a>, call: &Call<'a>, name: &str) ->
 /// `context.Background()`, `context.TODO()`.
 fn endless<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
     e.call().is_some_and(|c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("context", "Background" | "TODO")))
+}
+
+/// Whether a dialer of `crypto/tls`, made here as a literal, has one of `net` that it dials by, or may have.
+fn has_net_dialer<'a>(case: &Case<'a>, f: &Function<'a>, e: &'a Expr<'a>) -> bool {
+    let Some((x, _, _)) = e.method_call() else { return true };
+    let made = match f.scope.var(x).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) {
+        Some(Init::Value(made, 0)) => made,
+        None => x,
+        _ => return true,
+    };
+    let ExprKind::Composite(_, elements) = &made.unary("&").unwrap_or(made).kind else { return true };
+    elements.iter().any(|(k, _)| k.as_ref().is_none_or(|k| k.ident() == Some("NetDialer")))
+        || super::client_no_timeout::is_set_later(case, "NetDialer")
 }
 
 /// Whether the dialer, made here, has a time; one that comes from elsewhere may have.

@@ -72,6 +72,16 @@ fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
     if case.pkg.name == "main" && is_start(f) {
         return false;
     }
+    // Whoever starts it never comes back: there are as many as that has rounds before, once.
+    if f.decl
+        .body
+        .as_ref()
+        .and_then(|b| b.stmts.last())
+        .is_some_and(|s| matches!(&s.kind, StmtKind::Select(c) if c.is_empty()))
+        && !case.calls.is_hot(case.pkg, starter, 0)
+    {
+        return false;
+    }
     let in_loop = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)));
     if in_loop {
         return true;

@@ -274,13 +274,19 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
             // A token that the goroutine gives back.
             if let Some(c) = e.unary("<-") {
                 let text = case.file(f).at(c.span);
-                let back = format!("{text} <-");
-                bounded |= case.file(f).at(started.span).contains(&back);
+                let own = case.file(f).at(started.span);
+                bounded |= own.contains(&format!("{text} <-"))
+                    // The round waits for the word of the goroutine that it started.
+                    || !started.span.contains(e.span) && own.contains(&format!("close({text})"));
             }
         }
     });
     // `if active >= max { continue }` before the start.
-    let text = case.file(f).at(body.span).to_lowercase();
+    let mut text = case.file(f).at(body.span).to_lowercase();
+    // How much is read of something is no bound of how many read it.
+    for of_bytes in ["limitreader", "limitedreader", "maxbytes", "maxmemory"] {
+        text = text.replace(of_bytes, "");
+    }
     bounded || ["max", "limit", "inflight", "sema"].iter().any(|w| text.contains(w))
 }
 

@@ -48,6 +48,14 @@ impl Rule for LockHeldAcrossWait {
                     let own = locks.get(lock).is_some_and(|l| is_of_this_call(case, f, l.key));
                     let fits = if own {
                         Some("the lock is the call's own: who waits for it is a goroutine that the call started")
+                    } else if is_of_the_caller(f, key) {
+                        Some(
+                            "the lock is one that the caller gives, of one thing among many as a rule: who else wants it the caller knows",
+                        )
+                    } else if case.file(f).at(f.decl.span).contains(&format!("!{key}.TryLock()")) {
+                        Some(
+                            "the function looks whether somebody has it before it waits: that there is one at a time is what the lock is for",
+                        )
                     } else {
                         let taken = locks.get(lock).map_or("", |l| l.field);
                         is_short_of(case, id, f, unit, node)
@@ -79,6 +87,12 @@ impl Rule for LockHeldAcrossWait {
             }
         }
     }
+}
+
+/// Whether a lock is itself a parameter.
+fn is_of_the_caller(f: &Function<'_>, key: &str) -> bool {
+    let mut named = f.scope.vars.iter().filter(|v| v.name == key).peekable();
+    named.peek().is_some() && named.all(|v| v.kind == VarKind::Param)
 }
 
 /// Whether a lock is a variable that this call makes: nobody has it but what the call hands it to. A local

@@ -2,7 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::held::{defers_unlock, lets_go, literal_unlocks, locks_of, some_lets_go, unlocks};
+use crate::meaning::held::{
+    defers_unlock, is_hand_over_hand, lets_go, literal_unlocks, locks_of, some_lets_go, unlocks,
+};
 use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
@@ -47,7 +49,7 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
             first = lock_call(case.pkg, f, e).filter(|c| c.key == lock.key).map(|c| c.op);
         }
     });
-    if first.is_some_and(|op| !op.takes()) {
+    if first.is_some_and(|op| !op.takes()) || is_hand_over_hand(case, f, unit, lock.key) {
         return;
     }
     let mut follow = Follow { case, f, key: lock.key, field: lock.field, exits: Vec::new(), unlocked: false };

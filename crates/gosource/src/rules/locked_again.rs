@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::locks::{Op, lock_call};
-use crate::syntax::ast::{Span, Stmt, StmtKind};
+use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{Callee, FnId, Function};
@@ -36,7 +36,11 @@ impl Rule for LockedAgain {
                     // Another lock in each round.
                     let rebound = |key: &str| {
                         key.contains('[')
-                            || f.scope.vars.iter().any(|v| v.loops > 0 && key.split('.').next() == Some(v.name))
+                            || f.scope
+                                .vars
+                                .iter()
+                                .filter(|v| key.split('.').next() == Some(v.name))
+                                .any(|v| v.loops > 0 || !v.assigned.is_empty())
                     };
                     if let Some(call) = lock_call(case.pkg, f, e).filter(|c| c.op.takes()) {
                         let before = locks.iter().position(|l| l.key == call.key).and_then(|n| held.how(n));
@@ -70,6 +74,8 @@ impl Rule for LockedAgain {
 
 /// Calls that are followed.
 const MAX_FAR: u32 = 3;
+/// Calls of one function that are followed.
+const MAX_FOLLOWED: u32 = 24;
 
 fn say(out: &mut Out, id: FnId, span: Span, key: &str, before: Op, op: Op, by: &str) {
     match (before, op) {
@@ -94,37 +100,76 @@ fn takes(case: &Case<'_>, id: FnId, far: u32) -> Vec<(String, Op)> {
     let Some(receiver) = f.decl.receiver.as_ref().and_then(|r| r.name) else { return out };
     let Some(body) = &f.decl.body else { return out };
     let mut given_back: Vec<&str> = Vec::new();
+    let mut followed = 0;
     // What stands under a condition may be just what is not done when the lock is held.
     for s in &body.stmts {
-        let StmtKind::Expr(e) = &s.kind else {
-            if matches!(s.kind, StmtKind::If(_)) && contains_unlock(case, f, s) {
-                break;
-            }
-            continue;
-        };
-        if let Some(call) = lock_call(case.pkg, f, e) {
-            // What is first given back was the caller's, and is then taken anew.
-            if !call.op.takes() {
-                given_back.push(call.key);
-            } else if !given_back.contains(&call.key)
-                && let Some(suffix) = call.key.strip_prefix(receiver.name)
-            {
-                out.push((suffix.to_owned(), call.op));
-            }
-            continue;
+        if matches!(s.kind, StmtKind::If(_)) && contains_unlock(case, f, s) {
+            break;
         }
-        if let Some((x, _, call)) = e.method_call()
-            && x.ident() == Some(receiver.name)
-            && given_back.is_empty()
-            && let Callee::Local(callee) = case.pkg.callee(f, &call.fun)
-            && callee != id
-            && !is_started(case, id, e.span)
-        {
-            out.extend(takes(case, callee, far));
+        for e in surely_called(s) {
+            if let Some(call) = lock_call(case.pkg, f, e) {
+                // What is first given back was the caller's, and is then taken anew.
+                if !call.op.takes() {
+                    given_back.push(call.key);
+                } else if !given_back.contains(&call.key)
+                    && let Some(suffix) = call.key.strip_prefix(receiver.name)
+                {
+                    out.push((suffix.to_owned(), call.op));
+                }
+                continue;
+            }
+            if let Some((x, _, call)) = e.method_call()
+                && x.ident() == Some(receiver.name)
+                && given_back.is_empty()
+                && let Callee::Local(callee) = case.pkg.callee(f, &call.fun)
+                && callee != id
+                && !is_started(case, id, e.span)
+                && followed < MAX_FOLLOWED
+            {
+                followed += 1;
+                out.extend(takes(case, callee, far));
+            }
         }
     }
     out.sort();
     out.dedup();
+    out
+}
+
+/// Calls that a statement makes whenever it runs, in the order of the text: not those in literals, in
+/// branches, and behind `&&` and `||`.
+fn surely_called<'a>(s: &'a Stmt<'a>) -> Vec<&'a Expr<'a>> {
+    let list: Vec<&'a Expr<'a>> = match &s.kind {
+        StmtKind::Expr(e) => vec![e],
+        StmtKind::Assign(_, l, r) | StmtKind::Define(l, r) => r.iter().chain(l).collect(),
+        StmtKind::Return(values) => values.iter().collect(),
+        StmtKind::If(i) if i.init.is_none() => vec![&i.cond],
+        _ => Vec::new(),
+    };
+    let mut out = Vec::new();
+    let mut left = list;
+    left.reverse();
+    while let Some(e) = left.pop() {
+        match &e.kind {
+            ExprKind::Call(call) => {
+                out.push(e);
+                left.extend(call.args.iter().rev());
+                if let Some((x, _)) = call.fun.selector() {
+                    left.push(x);
+                }
+            }
+            ExprKind::Binary("&&" | "||", operands) => left.extend(operands.first()),
+            ExprKind::Binary(_, operands) => left.extend(operands.iter().rev()),
+            ExprKind::Unary(_, x) | ExprKind::Selector(x, _) | ExprKind::Convert(_, x) | ExprKind::Assert(x, _) => {
+                left.push(x);
+            }
+            ExprKind::Index(x, i) => {
+                left.push(i);
+                left.push(x);
+            }
+            _ => {}
+        }
+    }
     out
 }
 

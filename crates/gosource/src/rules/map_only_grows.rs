@@ -6,7 +6,7 @@ use crate::meaning::lifetimes::{grows_on, is_of_the_process, same};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::{Long, container};
 use crate::meaning::shared::by_requests;
-use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
+use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
@@ -47,6 +47,7 @@ impl Rule for MapOnlyGrows {
                     // A registry: what a program is made of, by its names.
                     let parts = matches!(case.pkg.underlying(&value), Type::Func(_) | Type::Interface(_));
                     if parts
+                        || is_listed(case, f, u.body, key)
                         || is_few(case, f, &of, key)
                         || !grows_on(case, id, f, unit, (place, key))
                         || case.is_tamed(place)
@@ -202,6 +203,22 @@ fn takes_from<'a>(case: &Case<'a>, place: Long<'a>) -> bool {
         matches!(s.callee, Callee::Method("sync", "Map", "Delete" | "LoadAndDelete" | "CompareAndDelete" | "Clear"))
             && s.call.fun.selector().is_some_and(|(x, _)| same(case.pkg, f, x, place))
     })
+}
+
+/// Whether a key is what a switch around it compares with literals and constants: as many as it lists.
+fn is_listed<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key: &Expr<'a>) -> bool {
+    let text = case.file(f).at(key.span);
+    let mut listed = false;
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::Switch(sw) = &s.kind else { return };
+        if !s.span.contains(key.span) || sw.tag.as_ref().is_none_or(|t| case.file(f).at(t.span) != text) {
+            return;
+        }
+        let around = sw.cases.iter().filter(|c| c.body.iter().any(|s| s.span.contains(key.span)));
+        listed |= around.into_iter().any(|c| !c.is_default);
+    });
+    listed
 }
 
 /// Keys of which there are few: literals, constants, types, small numbers.

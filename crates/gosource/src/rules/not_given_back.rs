@@ -7,7 +7,7 @@ use crate::meaning::loops::{each_node, final_call, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{FnId, Function, Init};
+use crate::syntax::{FnId, Function, Init, VarId};
 
 /// The rule.
 pub(super) struct NotGivenBack;
@@ -145,7 +145,9 @@ fn taken<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> Vec<Taken<'a>
             _ => {}
         },
         Node::Expr(e) => {
+            // What a call gives anew each time, a builder of commands above all, holds nothing.
             if let Some((x, name)) = e.call().and_then(|c| c.fun.selector())
+                && !text(x).contains('(')
                 && let Some((take, gives)) = PAIRS.iter().find(|(take, _)| name.eq_ignore_ascii_case(take))
             {
                 all.push((e.span, Taken::Pair(text(x), take, gives)));
@@ -153,7 +155,9 @@ fn taken<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> Vec<Taken<'a>
         }
     });
     for (at, taken) in all {
-        if unsure.iter().any(|s| s.contains(at)) || out.contains(&taken) {
+        // The case of a select that puts a token is a path of its own.
+        let unsure_here = unsure.iter().any(|s| s.contains(at) && !(*s == at && matches!(taken, Taken::Token(_))));
+        if unsure_here || out.contains(&taken) {
             continue;
         }
         out.push(taken);
@@ -303,7 +307,7 @@ fn is_handed_on<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, taken: &T
 }
 
 /// Error variables that tell whether it was taken at all: `c, err := h.Subscribe()`.
-fn errors_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, taken: &Taken<'a>) -> Vec<&'a str> {
+fn errors_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, taken: &Taken<'a>) -> Vec<VarId> {
     let mut out = Vec::new();
     let Some(u) = f.scope.units.get(unit) else { return out };
     let text = |e: &Expr<'a>| case.file(f).at(e.span);
@@ -312,7 +316,8 @@ fn errors_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, taken: &Take
             && let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
             && r.iter().any(|e| taken.is_taken(&text, Node::Expr(e)))
         {
-            out.extend(l.last().and_then(Expr::ident).filter(|name| name.to_lowercase().contains("err")));
+            let named = |e: &&Expr<'a>| e.ident().is_some_and(|name| name.to_lowercase().contains("err"));
+            out.extend(l.last().filter(named).and_then(|e| f.scope.var(e)));
         }
     });
     out
@@ -368,7 +373,8 @@ fn failing<'a>(f: &'a Function<'a>, unit: usize) -> Vec<Span> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
     Free,
-    Taken(Span),
+    /// Where, and whether the error of the taking still tells whether it was taken.
+    Taken(Span, bool),
     Given,
     /// A defer gives it back, or a literal that somebody runs may.
     Else,
@@ -378,7 +384,7 @@ struct Follow<'w, 'a> {
     case: &'w Case<'a>,
     f: &'a Function<'a>,
     taken: &'w Taken<'a>,
-    errors: Vec<&'a str>,
+    errors: Vec<VarId>,
     failing: Vec<Span>,
     /// Where it was taken, and where a path ends that keeps it.
     kept: Vec<(Span, Span)>,
@@ -409,8 +415,22 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
         let text = |e: &Expr<'a>| self.case.file(self.f).at(e.span);
         match node {
             Node::Stmt(s) => match &s.kind {
-                StmtKind::Defer(e) | StmtKind::Go(e) if self.gives_within(e) => *state = State::Else,
-                _ if *state != State::Else && self.taken.is_taken(&text, node) => *state = State::Taken(s.span),
+                StmtKind::Defer(e) if self.gives_within(e) => {
+                    // Behind the paths that have left before it was deferred.
+                    self.given |= matches!(*state, State::Taken(..));
+                    *state = State::Else;
+                }
+                StmtKind::Go(e) if self.gives_within(e) => *state = State::Else,
+                // The error's name is given to another.
+                StmtKind::Define(l, _) | StmtKind::Assign(_, l, _)
+                    if matches!(*state, State::Taken(at, true) if !s.span.contains(at))
+                        && l.iter().any(|t| self.f.scope.var(t).is_some_and(|v| self.errors.contains(&v))) =>
+                {
+                    if let State::Taken(_, tells) = state {
+                        *tells = false;
+                    }
+                }
+                _ if *state != State::Else && self.taken.is_taken(&text, node) => *state = State::Taken(s.span, true),
                 _ => {}
             },
             Node::Expr(e) => {
@@ -423,10 +443,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     }
                 } else if self.taken.is_given(&text, e) {
                     // What is given back before it was taken is another's, or of the round before.
-                    self.given |= matches!(*state, State::Taken(_));
+                    self.given |= matches!(*state, State::Taken(..));
                     *state = State::Given;
                 } else if self.taken.is_taken(&text, node) {
-                    *state = State::Taken(e.span);
+                    *state = State::Taken(e.span, true);
                 }
             }
         }
@@ -434,10 +454,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
 
     fn branch(&mut self, cond: &'a Expr<'a>, holds: bool, state: &mut State) -> bool {
         // There was an error: nothing was taken.
-        if let (State::Taken(_), ExprKind::Binary(op @ ("==" | "!="), operands)) = (*state, &cond.kind)
+        if let (State::Taken(_, true), ExprKind::Binary(op @ ("==" | "!="), operands)) = (*state, &cond.kind)
             && let [x, y] = operands.as_slice()
             && y.is_nil()
-            && x.ident().is_some_and(|name| self.errors.contains(&name))
+            && self.f.scope.var(x).is_some_and(|v| self.errors.contains(&v))
             && (*op == "!=") == holds
         {
             *state = State::Free;
@@ -446,7 +466,7 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
     }
 
     fn end(&mut self, exit: Exit<'a>, state: &State) {
-        let State::Taken(at) = *state else { return };
+        let State::Taken(at, _) = *state else { return };
         match exit {
             Exit::Return(s) if self.failing.contains(&s.span) => self.kept.push((at, s.span)),
             Exit::Panic(_) => {}

@@ -174,7 +174,7 @@ fn say<'a>(
         found.level = Level::Hint;
         found.why = Some("it has elements of the request's own too: it is no copy of what is shared".into());
     }
-    if is_of_options(&from.text) {
+    if is_of_options(&from.text) || !built.is_map && holds_options(case, f, built.var) {
         found.level = Level::Hint;
         found.why = Some("what it goes through are options that the program was started with: as a rule few".into());
     }
@@ -186,6 +186,8 @@ fn say<'a>(
     if is_for_operators(&entry_name)
         || is_for_operators(&who)
         || is_file_for_operators(case.file(f).name)
+        || f.receiver_type().is_some_and(|of| is_for_operators(of))
+        || is_for_operators(case.pkg.name)
         || rpc && ["Status", "Info", "Config", "Version"].iter().any(|w| entry_name.ends_with(w))
     {
         found.level = Level::Hint;
@@ -246,6 +248,17 @@ fn is_mixed<'a>(f: &'a Function<'a>, built: &Built<'a>, round: Span) -> bool {
         });
     }
     mixed
+}
+
+/// Whether a list is one of options for a call: as many as somebody has configured.
+fn holds_options<'a>(case: &Case<'a>, f: &Function<'a>, list: VarId) -> bool {
+    let Some(v) = f.scope.vars.get(list) else { return false };
+    let made = match v.init {
+        Init::Value(e, 0) => case.pkg.type_of(f, e),
+        _ => v.ty.cloned().unwrap_or_default(),
+    };
+    matches!(case.pkg.underlying(&made), Type::Slice(of)
+        if of.name().is_some_and(|(_, name)| name.ends_with("Option") || name.ends_with("Opt")))
 }
 
 /// Whether a list is a field of what a program is started with.

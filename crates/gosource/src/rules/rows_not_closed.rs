@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::Function;
 use crate::syntax::ast::Expr;
 use crate::syntax::ast::Type;
+use crate::syntax::{Callee, Function};
 
 /// The rule.
 pub(super) struct RowsNotClosed;
@@ -43,6 +43,14 @@ impl Rule for RowsNotClosed {
 }
 
 fn opens<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
-    e.call().is_some()
-        && matches!(case.pkg.type_of(f, e), Type::Tuple(t) if t.first().is_some_and(|t| t.is("database/sql", "Rows")))
+    let Some(call) = e.call() else { return false };
+    let of_module = match case.pkg.callee(f, &call.fun) {
+        Callee::Method(path, _, name) if path.starts_with("github.com/jmoiron/sqlx") => {
+            matches!(name, "Query" | "QueryContext" | "Queryx" | "QueryxContext" | "NamedQuery" | "NamedQueryContext")
+        }
+        Callee::Method(path, ty, "Query") => path.starts_with("github.com/jackc/pgx") && !ty.contains("Batch"),
+        _ => false,
+    };
+    of_module
+        || matches!(case.pkg.type_of(f, e), Type::Tuple(t) if t.first().is_some_and(|t| t.is("database/sql", "Rows")))
 }

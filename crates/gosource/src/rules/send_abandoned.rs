@@ -355,7 +355,10 @@ fn is_word_of_server<'a>(f: &Function<'a>, send: Span) -> bool {
     let runs = matches!(f.decl.name.name, "Run" | "Serve" | "Start" | "ListenAndServe");
     let serves = |c: &crate::syntax::ast::Call<'a>| {
         let name = crate::meaning::channels::last_name(&c.fun);
-        name.starts_with("Serve") || name.starts_with("ListenAndServe") || runs && name == "Run"
+        name.starts_with("Serve")
+            || name.starts_with("ListenAndServe")
+            || name.eq_ignore_ascii_case("startserver")
+            || runs && name == "Run"
     };
     let mut word = false;
     for u in &f.scope.units {
@@ -366,6 +369,14 @@ fn is_word_of_server<'a>(f: &Function<'a>, send: Span) -> bool {
             match &s.kind {
                 StmtKind::Assign(_, l, r) | StmtKind::Define(l, r)
                     if r.first().and_then(|v| v.call()).is_some_and(serves) =>
+                {
+                    served.extend(l.first().and_then(|t| f.scope.var(t)));
+                }
+                // `err := fmt.Errorf("serving: %w", err)`.
+                StmtKind::Assign(_, l, r) | StmtKind::Define(l, r)
+                    if r.first().and_then(|v| v.call()).is_some_and(|c| {
+                        c.args.iter().any(|a| f.scope.var(a).is_some_and(|v| served.contains(&v)))
+                    }) =>
                 {
                     served.extend(l.first().and_then(|t| f.scope.var(t)));
                 }

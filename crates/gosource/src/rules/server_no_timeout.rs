@@ -3,11 +3,12 @@
 use super::client_no_timeout::{At, Holder};
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::meaning::loops::each_node;
-use crate::syntax::ast::{Expr, ExprKind, Span, Type};
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, Init, Role};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
 /// The rule.
 pub(super) struct ServerNoTimeout;
@@ -35,7 +36,10 @@ impl Rule for ServerNoTimeout {
                         "`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"
                     ),
                 );
-                if site.call.args.first().is_some_and(|a| is_of_this_machine(case, f, a)) {
+                if site.call.args.first().is_some_and(|a| is_socket_file(case, f, a)) {
+                    found.level = Level::Hint;
+                    found.why = Some("it listens on a Unix socket: only this machine can reach it".into());
+                } else if site.call.args.first().is_some_and(|a| is_of_this_machine(case, f, a)) {
                     found.level = Level::Hint;
                     found.why = Some("only this machine can reach it".into());
                 } else if site.call.args.last().is_some_and(Expr::is_nil)
@@ -56,14 +60,17 @@ impl Rule for ServerNoTimeout {
                 if !elements.iter().any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("ReadTimeout" | "ReadHeaderTimeout")))))
         };
         const SENTENCE: &str = "this server has neither ReadTimeout nor ReadHeaderTimeout: a client that sends nothing keeps a goroutine for ever";
-        for (at, span, holder) in super::client_no_timeout::composites(case, &untimed) {
+        let made = super::client_no_timeout::composites(case, &untimed);
+        for (at, span, holder) in made.into_iter().chain(declared(case)) {
             if super::client_no_timeout::is_set_on(case, holder, &["ReadTimeout", "ReadHeaderTimeout"])
                 || super::client_no_timeout::is_given_to_options(case, holder)
+                || is_set_by_helper(case, holder)
             {
                 continue;
             }
             let passing = is_for_this_call(case, holder) || is_for_an_answer(case, holder);
             let local = is_local(case, &at, span);
+            let profiles = is_for_profiles_alone(case, &at, span);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -75,6 +82,10 @@ impl Rule for ServerNoTimeout {
             if local {
                 found.level = Level::Hint;
                 found.why = Some("only this machine can reach it".into());
+            }
+            if profiles {
+                found.level = Level::Hint;
+                found.why = Some("by its address it serves profiles, to who asks for them".into());
             }
             if passing {
                 found.level = Level::Hint;
@@ -157,9 +168,11 @@ fn is_for_this_call(case: &Case<'_>, holder: Holder<'_>) -> bool {
 
 /// Whether a server serves what `net.Listen("unix", ...)` gave, and nothing else.
 fn is_on_a_socket_file(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    if let Holder::Named(_) = holder {
+        return listens_on_files_only(case);
+    }
     let Holder::Local(id, var) = holder else { return false };
     let Some(f) = case.pkg.funcs.get(id) else { return false };
-    let text = case.file(f).at(f.decl.span);
     let mut served = case
         .sites(id)
         .iter()
@@ -167,12 +180,77 @@ fn is_on_a_socket_file(case: &Case<'_>, holder: Holder<'_>) -> bool {
             s.call.fun.selector().is_some_and(|(x, name)| f.scope.var(x) == Some(var) && name.starts_with("Serve"))
         })
         .peekable();
-    served.peek().is_some()
-        && served.all(|s| {
-            s.call.args.first().map(|a| case.file(f).at(a.span)).is_some_and(|listener| {
-                ["=", ":="].iter().any(|op| text.contains(&format!("{listener}, err {op} net.Listen(\"unix\"")))
-            })
-        })
+    served.peek().is_some() && served.all(|s| s.call.args.first().is_some_and(|a| is_socket_file(case, f, a)))
+}
+
+/// Whether a listener is what `net.Listen("unix", ...)` gave in this function.
+fn is_socket_file<'a>(case: &Case<'a>, f: &Function<'a>, listener: &Expr<'a>) -> bool {
+    let file = case.file(f);
+    let named = format!("{}, err", file.at(listener.span));
+    let mut lines = file.at(f.decl.span).lines().map(str::trim_start);
+    lines.any(|l| l.starts_with(&named) && l.contains("Listen(") && l.contains("\"unix\""))
+}
+
+/// Whether all listeners that a package makes are socket files.
+fn listens_on_files_only(case: &Case<'_>) -> bool {
+    let mut listens = case
+        .all_sites()
+        .filter(|(_, _, s)| last_name(&s.call.fun).starts_with("Listen"))
+        .map(|(_, f, s)| s.call.args.iter().any(|a| case.file(f).at(a.span) == "\"unix\""))
+        .peekable();
+    listens.peek().is_some() && listens.all(|file| file)
+}
+
+/// Whether a literal has no handler of its own and an address that is named after profiles: it serves what
+/// imports register, for who asks for that.
+fn is_for_profiles_alone(case: &Case<'_>, at: &At, span: Span) -> bool {
+    let At::Function(id) = at else { return false };
+    let Some(f) = case.pkg.funcs.get(*id) else { return false };
+    let text = case.file(f).at(span);
+    !text.contains("Handler") && is_for_profiles(text)
+}
+
+/// Whether a server in a local variable is given to a function of this package that sets one of the timeouts
+/// of what it is given.
+fn is_set_by_helper<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let given = |a: &Expr<'a>| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var);
+    case.sites(id).iter().filter(|s| s.call.args.iter().any(given)).any(|s| {
+        let Callee::Local(callee) = s.callee else { return false };
+        let Some(g) = case.pkg.funcs.get(callee) else { return false };
+        let mut sets = false;
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, _) = &s.kind
+                {
+                    sets |= l.iter().filter_map(Expr::selector).any(|(x, name)| {
+                        matches!(name, "ReadTimeout" | "ReadHeaderTimeout")
+                            && g.scope
+                                .var(x)
+                                .and_then(|v| g.scope.vars.get(v))
+                                .is_some_and(|v| v.kind == VarKind::Param)
+                    });
+                }
+            });
+        }
+        sets
+    })
+}
+
+/// Servers that a function declares and gives no value: `var s http.Server`.
+fn declared<'a>(case: &Case<'a>) -> Vec<(At, Span, Holder<'a>)> {
+    let mut out = Vec::new();
+    for (id, f) in case.funcs() {
+        for (var, v) in f.scope.vars.iter().enumerate() {
+            let server = matches!(v.ty, Some(Type::Name { path: "net/http", name: "Server", .. }));
+            if server && v.kind == VarKind::Local && matches!(v.init, Init::None) {
+                out.push((At::Function(id), v.span, Holder::Local(id, var)));
+            }
+        }
+    }
+    out
 }
 
 /// Whether a goroutine serves the default handler, to which the package adds nothing.

@@ -5,9 +5,9 @@ use crate::finding::Level;
 use crate::meaning::lifetimes::{has_lock, is_of_the_process, is_short_lived_type};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::places::{Long, long};
-use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
+use crate::syntax::{FnId, Function, Init, VarKind};
 
 /// The rule.
 pub(super) struct SlotsNotCleared;
@@ -26,6 +26,7 @@ impl Rule for SlotsNotCleared {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
+            popped(case, id, f, out);
             for u in &f.scope.units {
                 each_node(u.body, |node| {
                     let Node::Stmt(s) = node else { return };
@@ -88,6 +89,43 @@ impl Rule for SlotsNotCleared {
             }
         }
     }
+}
+
+/// `old := *h; x := old[n-1]; *h = old[:n-1]`, as a heap's `Pop` is often written: a hint, for what has the
+/// slice may go with it.
+fn popped<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, out: &mut Out) {
+    let Some((body, of)) = f.decl.body.as_ref().zip(f.receiver_type()) else { return };
+    let Type::Slice(element) = case.pkg.underlying(&Type::plain(of)) else { return };
+    if !holds_pointers(case, &element) {
+        return;
+    }
+    let is_receiver = |e: &Expr<'a>| {
+        e.unary("*")
+            .and_then(|x| f.scope.var(x))
+            .and_then(|v| f.scope.vars.get(v))
+            .is_some_and(|v| v.kind == VarKind::Receiver)
+    };
+    let is_old = |e: &Expr<'a>| {
+        let init = f.scope.var(e).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+        is_receiver(e) || matches!(init, Some(Init::Value(made, 0)) if is_receiver(made))
+    };
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::Assign("=", l, r) = &s.kind else { return };
+        let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return };
+        let ExprKind::Slice(x, [None, Some(end), _]) = &value.kind else { return };
+        let emptied = matches!(end.kind, ExprKind::Lit(_, "0"));
+        if !is_receiver(target) || emptied || !is_old(x) || is_cleared(case, f, case.file(f).at(x.span)) {
+            return;
+        }
+        let found = out.found(
+            id,
+            s.span,
+            format!("the last element is cut off, and the array under `{of}` still points to it"),
+        );
+        found.level = Level::Hint;
+        found.why = Some("until the slot is used again, or whatever has the slice goes".into());
+    });
 }
 
 /// What a value cuts off the slice that it is put back into.

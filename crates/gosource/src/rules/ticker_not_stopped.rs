@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::loops::{Length, each_node, leads_out, length, loops_in};
-use crate::syntax::ast::StmtKind;
+use crate::syntax::ast::{Expr, ExprKind, StmtKind};
 use crate::syntax::calls::Site;
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarId};
@@ -68,6 +68,13 @@ fn field<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, ou
                     .is_some_and(|i| l.get(i).is_some_and(|t| t.selector().is_some()))
             {
                 target = l.first().and_then(|t| t.selector()).map(|(_, name)| name);
+            }
+            // `&worker{tick: time.NewTicker(d)}`.
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(_, elements) = &e.kind
+            {
+                let given = elements.iter().find(|(_, v)| v.span == site.expr.span);
+                target = target.or(given.and_then(|(k, _)| k.as_ref()).and_then(Expr::ident));
             }
         });
     }

@@ -4,9 +4,9 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::{each_node, loops_in};
-use crate::syntax::ast::{CommCase, Expr, Stmt, StmtKind};
+use crate::syntax::ast::{CommCase, Expr, Span, Stmt, StmtKind};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function};
+use crate::syntax::{Callee, FnId, Function, Init};
 
 /// The rule.
 pub(super) struct TimeAfterInLoop;
@@ -34,7 +34,7 @@ impl Rule for TimeAfterInLoop {
                         if let Node::Stmt(s) = node
                             && let StmtKind::Select(cases) = &s.kind
                         {
-                            select(case, id, f, cases, out);
+                            select(case, id, f, (cases, l.body.span), out);
                         }
                     });
                 }
@@ -51,8 +51,14 @@ impl Rule for TimeAfterInLoop {
     }
 }
 
-fn select<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, cases: &'a [CommCase<'a>], out: &mut Out) {
-    let timer = |c: &'a CommCase<'a>| c.comm.as_ref().and_then(|s| after(case, f, s));
+fn select<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    (cases, round): (&'a [CommCase<'a>], Span),
+    out: &mut Out,
+) {
+    let timer = |c: &'a CommCase<'a>| c.comm.as_ref().and_then(|s| after(case, f, s, round));
     let Some(at) = cases.iter().find_map(timer) else { return };
     // Another case that does not leave the loop: then it is the one that usually comes.
     let turns = |c: &&'a CommCase<'a>| timer(c).is_none() && !leaves(case, f, &c.body);
@@ -87,13 +93,20 @@ fn select<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, cases: &'a [CommCa
 }
 
 /// The `time.After` that a case waits for.
-fn after<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>) -> Option<&'a Expr<'a>> {
+///
+/// The round may have made it before the select: `late := time.After(d)`.
+fn after<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>, round: Span) -> Option<&'a Expr<'a>> {
     let e = match &s.kind {
         StmtKind::Expr(e) => e,
         StmtKind::Define(_, r) | StmtKind::Assign(_, _, r) => r.first()?,
         _ => return None,
     };
-    let inner = e.unary("<-")?;
+    let received = e.unary("<-")?;
+    let named = f.scope.var(received).and_then(|v| f.scope.vars.get(v)).filter(|v| round.contains(v.span));
+    let inner = match named.map(|v| v.init) {
+        Some(Init::Value(made, 0)) => made,
+        _ => received,
+    };
     let call = inner.call()?;
     (case.pkg.callee(f, &call.fun) == Callee::Package("time", "After")).then_some(inner)
 }

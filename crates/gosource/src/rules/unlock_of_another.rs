@@ -2,6 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::held::is_hand_over_hand;
 use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::Span;
@@ -65,7 +66,8 @@ impl Rule for UnlockOfAnother {
                             && !gives_back(c.key, back)
                             && (c.op == Op::RLock) == (call.op == Op::RUnlock)
                     });
-                    if let Some((lock, at)) = before {
+                    let unit = f.scope.unit_at(*span);
+                    if let Some((lock, at)) = before.filter(|(l, _)| !is_hand_over_hand(case, f, unit, l.key)) {
                         let found =
                             out.found(id, *span, format!("`{}` is given back, but `{}` was taken", call.key, lock.key));
                         found.related.push((f.file, *at, "this one is taken and never given back".into()));

@@ -291,6 +291,10 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
     if has("net/http", "ResponseWriter") && has("net/http", "Request") {
         return true;
     }
+    // Interceptors of gRPC stand around each call.
+    if has("google.golang.org/grpc", "UnaryServerInfo") || has("google.golang.org/grpc", "StreamServerInfo") {
+        return true;
+    }
     // gin, echo, fiber, fasthttp, blademaster: one context, which is the request.
     match sig.params.as_slice() {
         [one] => one.ty.name().is_some_and(|(path, name)| {
