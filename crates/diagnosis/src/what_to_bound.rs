@@ -13,9 +13,10 @@ use crate::units::{bytes, percent, plural};
 use crate::waits::{Doing, doing};
 
 /// How `goheap` names finalizers and cleanups whose object was found unreachable, and which nobody has run.
-const DUE: &str = "(waits to be run)";
-/// Functions of the runtime that run finalizers and cleanups, of one release or another.
-const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
+pub(crate) const DUE: &str = "(waits to be run)";
+/// Outermost functions of goroutines that run finalizers and cleanups, of one release or another
+/// (`runtime/mfinal.go`, `runtime/mcleanup.go`).
+pub(crate) const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
 /// Children of a context that can be cancelled (`context.cancelCtx`).
 const CONTEXTS: &str = "map[context.canceler]struct {}";
 /// The timers of a processor, of one release or another.

@@ -12,17 +12,14 @@ use crate::sentence::{ending, level, place, service};
 use crate::subject::Subject;
 use crate::thresholds::finalizers_wait::{MAX_NEXT, MIN_SHARE, STANDS_MS};
 use crate::units::{bytes, count, percent, seconds};
+use crate::what_to_bound::{DUE, RUNS_FINALIZERS};
 use crate::window::Window;
 
 /// The rule.
 pub(super) struct FinalizersWait;
 
-/// Outermost frames of the goroutines that run finalizers (`runtime/mfinal.go`: `runfinq`, from Go 1.25 on
-/// `runFinalizers`) and cleanups (`runtime/mcleanup.go`).
-const RUNS_FINALIZERS: [&str; 2] = ["runtime.runfinq", "runtime.runFinalizers"];
+/// Runs cleanups (`runtime/mcleanup.go`), all others finalizers.
 const RUNS_CLEANUPS: &str = "runtime.runCleanups";
-/// How a root is called that is in the queue (`goheap`, `roots/notes.rs`).
-const IN_THE_QUEUE: &str = " (waits to be run)";
 
 impl Rule for FinalizersWait {
     const INFO: RuleInfo = RuleInfo {
@@ -42,14 +39,14 @@ impl Rule for FinalizersWait {
 /// the next one.
 fn runner(facts: &Facts) -> Option<(&Group, bool)> {
     let runs = |g: &&Group| g.stack.last().and_then(|i| frame(facts, *i)).map(|f| f.function.as_str());
-    let of = |g| runs(&g).filter(|f| RUNS_FINALIZERS.contains(f) || *f == RUNS_CLEANUPS).map(|f| (g, f));
+    let of = |g| runs(&g).filter(|f| RUNS_FINALIZERS.contains(f)).map(|f| (g, f));
     facts.goroutines.groups.iter().find_map(of).map(|(g, f)| (g, f == RUNS_CLEANUPS))
 }
 
 fn find(facts: &Facts, w: &Window, g: &GraphFacts) -> Option<Finding> {
-    let queue: Vec<&GraphRoot> = g.roots.iter().filter(|r| r.name.ends_with(IN_THE_QUEUE)).collect();
+    let queue: Vec<&GraphRoot> = g.roots.iter().filter(|r| r.name.ends_with(DUE)).collect();
     // Of the same finalizers those whose objects the next collection will find: nobody else keeps them.
-    let is_next = |r: &&GraphRoot| queue.iter().any(|q| q.name.strip_suffix(IN_THE_QUEUE) == Some(&r.name));
+    let is_next = |r: &&GraphRoot| queue.iter().any(|q| q.name.strip_suffix(DUE).map(str::trim_end) == Some(&r.name));
     let next = g.roots.iter().filter(|r| r.kind == "finalizer").filter(is_next).map(|r| r.retained_bytes);
     let next = next.fold(0, u64::saturating_add);
     let sum = |of: fn(&GraphRoot) -> u64| queue.iter().map(|r| of(r)).fold(0, u64::saturating_add);
@@ -66,7 +63,7 @@ fn find(facts: &Facts, w: &Window, g: &GraphFacts) -> Option<Finding> {
         if is_of_cleanups { "a goroutine that runs them" } else { "the goroutine that runs them one after another" };
     let (mostly, largest) = queue.iter().max_by_key(|r| r.retained_bytes).map(|r| {
         let mostly = if r.mostly.is_empty() { String::new() } else { format!(", mostly {},", r.mostly) };
-        (mostly, r.name.trim_end_matches(IN_THE_QUEUE))
+        (mostly, r.name.trim_end_matches(DUE).trim_end())
     })?;
     let after = if next > 0 { format!(", and {} more will come to it", bytes(next)) } else { String::new() };
     let waits = !runner.wait_reason.is_empty();
