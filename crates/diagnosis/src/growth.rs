@@ -44,8 +44,8 @@ pub struct Culprit {
     pub error_bytes: u64,
     /// Part of the whole growth, 0 to 1.
     pub share: f64,
-    /// Part of its growth, 0 to 1, by itself and by the one function that it calls which allocated most of it:
-    /// who only calls several that allocate may be a wrapper of all there is.
+    /// Part of its growth, 0 to 1, by itself and by the one function that it calls which allocated most of
+    /// it: who only calls several that allocate may be a wrapper of all there is.
     pub one_way: f64,
     /// The allocating function, if it is another than the named one (a library that it calls).
     pub through: Option<String>,
@@ -235,8 +235,8 @@ mod tests {
         assert_eq!((c.frame.function.as_str(), c.growth.bytes), ("main.build", 80));
     }
 
-    /// As prometheus had it under queries: the closure around all handlers, which runs a query and writes what
-    /// it says.
+    /// As prometheus had it under queries: the closure around all handlers, which runs a query and writes
+    /// what it says.
     #[test]
     fn who_calls_several_that_allocate_is_known() {
         let of = |query: u64, answer: u64| {

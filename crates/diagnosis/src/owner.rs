@@ -66,9 +66,9 @@ pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
     of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| of_the_library(facts, stack))
 }
 
-/// Of a stack that is all Go's own: the innermost frame of the outermost package, which says whose it is, where
-/// the innermost of all says what any program does (seen from outside: `bytes.growSlice`, of what `os/exec`
-/// collects of a command).
+/// Of a stack that is all Go's own: the innermost frame of the outermost package, which says whose it is,
+/// where the innermost of all says what any program does (seen from outside: `bytes.growSlice`, of what
+/// `os/exec` collects of a command).
 fn of_the_library(facts: &Facts, stack: &[u32]) -> Option<usize> {
     let package_at = |f: u32| frame(facts, f).map(|f| package(&f.function)).filter(|p| *p != "runtime");
     let Some(outermost) = stack.iter().rev().find_map(|f| package_at(*f)) else {

@@ -171,9 +171,9 @@ impl<'a> Reachability<'a> {
     }
 }
 
-/// Whether a list is one of the runtime's own. Some of these stand inside a larger structure of it, which then
-/// seems to be theirs with all that it leads to (seen from outside: "one []*runtime.sudog of 11 elements keeps
-/// 60.5 MB", of a processor whose timers did).
+/// Whether a list is one of the runtime's own. Some of these stand inside a larger structure of it, which
+/// then seems to be theirs with all that it leads to (seen from outside: "one []*runtime.sudog of 11 elements
+/// keeps 60.5 MB", of a processor whose timers did).
 fn is_of_the_runtime(type_name: &str) -> bool {
     type_name.trim_start_matches(['[', ']', '*']).starts_with("runtime.")
 }

@@ -1,5 +1,5 @@
-//! What to do about what stays alive, where the heap's graph names what keeps it: the collection that only has
-//! to be bounded, or the habit of Go's own that keeps things which nobody meant to keep. Pure.
+//! What to do about what stays alive, where the heap's graph names what keeps it: the collection that only
+//! has to be bounded, or the habit of Go's own that keeps things which nobody meant to keep. Pure.
 //!
 //! "Find what keeps it" is no answer in a report that has found it.
 

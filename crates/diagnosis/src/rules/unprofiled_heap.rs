@@ -83,8 +83,9 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     // function was named that this run never calls).
     let seen = first.is_some_and(|s| s.why == Why::Allocating);
     let made = holder.and_then(|held| made::made_in(held.root())).filter(|m| !seen || is_on_a_stack(facts, m));
-    // Who adds to one map of a holder tells nothing of another collection of its, in which most of it is (seen
-    // from outside: goaws, of which whoever adds to an empty map was named beside a list of 17,830 messages).
+    // Who adds to one map of a holder tells nothing of another collection of its, in which most of it is
+    // (seen from outside: goaws, of which whoever adds to an empty map was named beside a list of 17,830
+    // messages).
     let of_another = |m: &GraphMade| {
         let most = heap.reach.as_ref().and_then(Reachability::collection);
         m.is_added_to && most.is_some_and(|c| c.type_name != m.type_name)

@@ -25,10 +25,10 @@ impl EvidencePlan {
     /// are added at the head.
     pub fn update(&mut self, rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        // Who reads for us was told to leave off, or the process is gone, or gave an old page that a bucket was
-        // written to since (seen from outside: 19 sites of some fifty, and not the one that mattered): of half a
-        // walk nothing is kept, since the next one ends at the newest that is known, and the older ones would
-        // never be found.
+        // Who reads for us was told to leave off, or the process is gone, or gave an old page that a bucket
+        // was written to since (seen from outside: 19 sites of some fifty, and not the one that mattered): of
+        // half a walk nothing is kept, since the next one ends at the newest that is known, and the older
+        // ones would never be found.
         let fresh = self.walk_new(rt, mem, &mut gaps).unwrap_or_default();
         let slots = mem.u64(rt.globals.allglen);
         if slots.is_err() && !gaps.is_empty() {

@@ -186,7 +186,7 @@ fn say<'a>(
     if is_for_operators(&entry_name)
         || is_for_operators(&who)
         || is_file_for_operators(case.file(f).name)
-        || f.receiver_type().is_some_and(|of| is_for_operators(of))
+        || f.receiver_type().is_some_and(is_for_operators)
         || is_for_operators(case.pkg.name)
         || rpc && ["Status", "Info", "Config", "Version"].iter().any(|w| entry_name.ends_with(w))
     {

@@ -196,7 +196,8 @@ impl<'a> Package<'a> {
         }
     }
 
-    /// The lock, group, client or database of another package that a struct embeds and that has such a method.
+    /// The lock, group, client or database of another package that a struct embeds and that has such a
+    /// method.
     fn embedded_foreign(&self, ty: &Type<'a>, method: &str) -> Option<(&'a str, &'a str)> {
         let Type::Struct(fields) = self.underlying(ty.pointee()) else { return None };
         let embedded: Vec<_> = fields.iter().filter(|f| f.embedded).filter_map(|f| f.ty.name()).collect();
