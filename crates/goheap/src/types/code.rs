@@ -7,9 +7,10 @@ use lastgasp_goruntime::{TypeReader, variable_pointers};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::assign::{Assigner, Extent, Trust};
+use super::assign::{Assigner, Extent};
 use super::kinds::Kind;
 use super::seeds::Interfaces;
+use super::trust::Trust;
 use crate::on_stacks::FrameWord;
 
 /// Pointers in variables that are kept.

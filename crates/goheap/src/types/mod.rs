@@ -16,6 +16,7 @@ mod seeds;
 mod sites;
 mod slots;
 mod stack_maps;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //! objects, and slots are what memory goes by. `Believed` has them in the making, `Numbers` when all are
 //! found.
 
-use super::assign::Trust;
+use super::trust::Trust;
 
 /// Bits of an entry that number a kind, where it has two bytes; those above say how it is believed.
 const SHORT_BITS: u32 = 13;

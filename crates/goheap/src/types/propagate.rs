@@ -8,8 +8,9 @@ use lastgasp_goruntime::{Near, PointerReader, PointerVisitor};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
-use super::assign::{Assigner, Place, Trust};
+use super::assign::{Assigner, Place};
 use super::kinds::{Plan, Target};
+use super::trust::Trust;
 
 /// Largest slot of which all pointers are held against the kind before any is followed, in bytes.
 const MAX_CHECKED: u64 = 4096;

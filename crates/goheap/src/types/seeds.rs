@@ -8,8 +8,9 @@ use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::assign::{Assigner, Extent, Trust};
+use super::assign::{Assigner, Extent};
 use super::kinds::{Kind, Target};
+use super::trust::Trust;
 
 /// Objects in interfaces that are kept of each part of the heap that is read by itself: what a typed object
 /// holds is found by its type too.

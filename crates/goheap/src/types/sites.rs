@@ -4,8 +4,9 @@ use lastgasp_goruntime::types::{AllocSites, SiteType};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
-use super::assign::{Assigner, Extent, Trust};
+use super::assign::{Assigner, Extent};
 use super::kinds::Kind;
+use super::trust::Trust;
 use crate::samples::{Sample, Samples};
 
 impl Assigner<'_> {

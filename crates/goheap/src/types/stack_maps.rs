@@ -5,8 +5,9 @@ use lastgasp_goruntime::collections::{MapReader, ReadBudget};
 use lastgasp_goruntime::types::MapForm;
 use lastgasp_inferior::Addr;
 
-use super::assign::{Assigner, Extent, Trust};
+use super::assign::{Assigner, Extent};
 use super::kinds::Kind;
+use super::trust::Trust;
 use crate::on_stacks::StackMap;
 
 /// Bytes of directories and tables that are read.

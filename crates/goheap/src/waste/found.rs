@@ -2,7 +2,7 @@
 
 use lastgasp_heapgraph::ObjectId;
 
-use super::boxes::Pointed;
+use super::pointed::Pointed;
 
 /// What kind of waste it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

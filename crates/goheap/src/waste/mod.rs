@@ -5,6 +5,7 @@ mod arrays;
 mod boxes;
 mod found;
 mod maps;
+mod pointed;
 
 use lastgasp_goruntime::TypeReader;
 use rustc_hash::FxHashMap;

@@ -12,6 +12,7 @@ pub(crate) mod locks;
 pub(crate) mod loops;
 pub(crate) mod places;
 pub(crate) mod published;
+pub(crate) mod replaced;
 pub(crate) mod resources;
 pub(crate) mod shared;
 pub(crate) mod short_waits;

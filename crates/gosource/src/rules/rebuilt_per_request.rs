@@ -61,7 +61,7 @@ fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'
     let Some(from) = origin(case, id, what) else { return };
     // How long a list is only a profile tells, unless its name says that somebody publishes it.
     let data = |text: &str| {
-        crate::meaning::published::is_published(text) && !super::config_length_loop::set_by_requests(case, what)
+        crate::meaning::published::is_published(text) && !crate::meaning::replaced::set_by_requests(case, what)
     };
     // A list in a configuration that somebody asks for is as long as somebody wrote it, and copied at one go.
     let asked_for = case.calls.entry(case.pkg, id).and_then(|(entry, _)| case.pkg.funcs.get(entry));
