@@ -3,7 +3,7 @@
 //!
 //! "Find what keeps it" is no answer in a report that has found it.
 
-use crate::facts::{Facts, Frame, GraphCensus, GraphFacts};
+use crate::facts::{Facts, Frame, GraphCensus, GraphFacts, Group};
 use crate::graph_certainty::share_of_live;
 use crate::owner::{is_inside, owner_on};
 use crate::reachability::Reachability;
@@ -16,7 +16,7 @@ use crate::waits::{Doing, doing};
 pub(crate) const DUE: &str = "(waits to be run)";
 /// Outermost functions of goroutines that run finalizers and cleanups, of one release or another
 /// (`runtime/mfinal.go`, `runtime/mcleanup.go`).
-pub(crate) const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
+const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
 /// Children of a context that can be cancelled (`context.cancelCtx`).
 const CONTEXTS: &str = "map[context.canceler]struct {}";
 /// The timers of a processor, of one release or another.
@@ -69,16 +69,13 @@ fn pieces(graph: &GraphFacts) -> Option<String> {
 fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
     let root = reach.holder.as_ref()?.root();
     root.name.strip_suffix(DUE).filter(|_| root.kind == "finalizer")?;
-    let runs = |stack: &[u32]| RUNS_FINALIZERS.iter().any(|f| is_inside(facts, stack, f));
-    let busy = facts.goroutines.groups.iter().find(|g| runs(&g.stack));
-    let own = busy.and_then(|g| owner_on(facts, &g.stack)).filter(|f| !is_of_the_runtime(f));
-    let what = match (busy.map(|g| doing(facts, g)), own) {
-        (Some(Doing::Waiting(wait)), Some(at)) => format!(
+    let what = match runs_finalizers(facts).map(|(g, at)| (doing(facts, g), at)) {
+        Some((Doing::Waiting(wait), at)) => format!(
             "and the goroutine that runs them waits for {} in {}: see that this ends, and let no finalizer wait",
             wait.what(),
             at.function
         ),
-        (Some(Doing::Working), Some(at)) => {
+        Some((Doing::Working, at)) => {
             format!("and the goroutine that runs them does not keep up: it is in {}", at.function)
         }
         _ => "and the goroutine that runs them does not keep up: see what a finalizer waits for".to_owned(),
@@ -86,8 +83,12 @@ fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
     Some(format!("What has a finalizer is freed only after that has run, {what}; better, free it by hand (Close)."))
 }
 
-fn is_of_the_runtime(frame: &Frame) -> bool {
-    frame.function.starts_with("runtime.")
+/// The goroutine that runs finalizers, or one that runs cleanups, where it is in the program's code, and where
+/// there: it is in nobody's way while it waits for the next one.
+pub(crate) fn runs_finalizers(facts: &Facts) -> Option<(&Group, &Frame)> {
+    let runs = |g: &&Group| RUNS_FINALIZERS.iter().any(|f| is_inside(facts, &g.stack, f));
+    let busy = facts.goroutines.groups.iter().find(runs)?;
+    owner_on(facts, &busy.stack).filter(|f| !f.function.starts_with("runtime.")).map(|at| (busy, at))
 }
 
 /// A timer keeps what its function holds until it fires, also where nobody waits for it any more.
@@ -128,7 +129,7 @@ fn contexts_or_channel(c: &GraphCensus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Goroutines, GraphRoot, GraphWaste, Group};
+    use crate::facts::{Goroutines, GraphRoot, GraphWaste};
 
     const MB: u64 = 1_000_000;
 

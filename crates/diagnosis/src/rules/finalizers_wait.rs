@@ -2,17 +2,17 @@
 //! `finalizers-wait.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, GraphFacts, GraphRoot, Group};
+use crate::facts::{Facts, GraphFacts, GraphRoot};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::graph_certainty::{of_graph, share_of_live, source};
-use crate::owner::{frame, owner_on};
+use crate::owner::is_inside;
 use crate::rival::Rival;
 use crate::sentence::{ending, level, place, service};
 use crate::subject::Subject;
 use crate::thresholds::finalizers_wait::{MAX_NEXT, MIN_SHARE, STANDS_MS};
 use crate::units::{bytes, count, percent, seconds};
-use crate::what_to_bound::{DUE, RUNS_FINALIZERS};
+use crate::what_to_bound::{DUE, runs_finalizers};
 use crate::window::Window;
 
 /// The rule.
@@ -35,15 +35,9 @@ impl Rule for FinalizersWait {
     }
 }
 
-/// A goroutine that runs finalizers and is in the program's code: it is in no other's way while it waits for
-/// the next one.
-fn runner(facts: &Facts) -> Option<(&Group, bool)> {
-    let runs = |g: &&Group| g.stack.last().and_then(|i| frame(facts, *i)).map(|f| f.function.as_str());
-    let of = |g| runs(&g).filter(|f| RUNS_FINALIZERS.contains(f)).map(|f| (g, f));
-    facts.goroutines.groups.iter().find_map(of).map(|(g, f)| (g, f == RUNS_CLEANUPS))
-}
-
 fn find(facts: &Facts, w: &Window, g: &GraphFacts) -> Option<Finding> {
+    let (runner, at) = runs_finalizers(facts)?;
+    let is_of_cleanups = is_inside(facts, &runner.stack, RUNS_CLEANUPS);
     let queue: Vec<&GraphRoot> = g.roots.iter().filter(|r| r.name.ends_with(DUE)).collect();
     // Of the same finalizers those whose objects the next collection will find: nobody else keeps them.
     let is_next = |r: &&GraphRoot| queue.iter().any(|q| q.name.strip_suffix(DUE).map(str::trim_end) == Some(&r.name));
@@ -51,8 +45,6 @@ fn find(facts: &Facts, w: &Window, g: &GraphFacts) -> Option<Finding> {
     let next = next.fold(0, u64::saturating_add);
     let sum = |of: fn(&GraphRoot) -> u64| queue.iter().map(|r| of(r)).fold(0, u64::saturating_add);
     let (kept, objects) = (sum(|r| r.retained_bytes), sum(|r| r.objects));
-    let (runner, is_of_cleanups) = runner(facts)?;
-    let at = owner_on(facts, &runner.stack)?;
     let share = share_of_live(g, kept.saturating_add(next));
     if share < MIN_SHARE || kept < next / MAX_NEXT {
         return None;
@@ -134,7 +126,7 @@ fn find(facts: &Facts, w: &Window, g: &GraphFacts) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Frame, Gc, GoroutineState, Goroutines, Sample};
+    use crate::facts::{Frame, Gc, GoroutineState, Goroutines, Group, Sample};
 
     const MB: u64 = 1_000_000;
 
