@@ -83,8 +83,8 @@ fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
     Some(format!("What has a finalizer is freed only after that has run, {what}; better, free it by hand (Close)."))
 }
 
-/// The goroutine that runs finalizers, or one that runs cleanups, where it is in the program's code, and where
-/// there: it is in nobody's way while it waits for the next one.
+/// The goroutine that runs finalizers, or one that runs cleanups, where it is in the program's code, and
+/// where there: it is in nobody's way while it waits for the next one.
 pub(crate) fn runs_finalizers(facts: &Facts) -> Option<(&Group, &Frame)> {
     let runs = |g: &&Group| RUNS_FINALIZERS.iter().any(|f| is_inside(facts, &g.stack, f));
     let busy = facts.goroutines.groups.iter().find(runs)?;
