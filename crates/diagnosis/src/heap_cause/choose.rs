@@ -2,7 +2,7 @@
 
 use super::{HeapCause, Mechanism, Origin};
 use crate::collector::Pace;
-use crate::facts::{Amount, Facts};
+use crate::facts::Facts;
 use crate::large_objects::HugeObjects;
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
@@ -101,9 +101,8 @@ impl<'a> HeapCause<'a> {
     /// How many times as large as before the baseline an allocation of the culprit is, in the mean.
     pub(super) fn larger(&self) -> Option<f64> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
-        let mean = |a: Amount| a.bytes as f64 / a.objects.max(1) as f64;
-        let before = Some(culprit.allocated_before).filter(|a| a.bytes >= MIN_BEFORE && a.objects > 0)?;
-        Some(mean(culprit.allocated) / mean(before))
+        let known = culprit.allocated_before.bytes >= MIN_BEFORE && culprit.sizes.before > 0.0;
+        known.then(|| culprit.sizes.since / culprit.sizes.before)
     }
 
     /// Part of the culprit's growth that finished collections have left in use. The runtime publishes a
