@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use crate::error::{CaptureError, io_error};
 use crate::manifest::{FileEntry, Manifest};
-use crate::{CaptureError, MANIFEST, REMOVED, io_error};
+use crate::names::{MANIFEST, REMOVED};
 
 /// Larger files are not read: no capture has one but `memory.core`, which is not read whole.
 pub(crate) const MAX_FILE: u64 = 1 << 30;

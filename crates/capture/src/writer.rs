@@ -11,10 +11,11 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, PosixFadviseAdvice, RenameFlags, posix_fadvise, renameat2};
 
+use crate::error::{CaptureError, io_error};
 use crate::manifest::{FileEntry, GapEntry, Manifest};
-use crate::reader::{MAX_FILE, read_plain};
+use crate::names::{FACTS, MANIFEST, MEMORY, REMOVED};
+use crate::reader::{Capture, MAX_FILE, read_plain};
 use crate::stream::Stream;
-use crate::{Capture, CaptureError, FACTS, MANIFEST, MEMORY, REMOVED, io_error};
 
 const PARTIAL: &str = ".partial-";
 

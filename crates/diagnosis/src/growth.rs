@@ -36,10 +36,10 @@ pub struct Culprit {
     pub allocated: Amount,
     /// Allocated by all its sites before the baseline, freed or not.
     pub allocated_before: Amount,
-    /// Bytes of an object that it has allocated since the baseline, and before it, in the mean over all bytes.
-    /// A mean over all objects would be that of the smallest: one sample of 48 bytes stands for 10,900 of them
-    /// (seen on a busy machine, `lab/deaths`, lock-held: one buffer's header was sampled before the baseline,
-    /// and all its pages of 150 kB were "30 times as large as before").
+    /// Bytes of an object that it has allocated since the baseline, and before it, in the mean over all
+    /// bytes. A mean over all objects would be that of the smallest: one sample of 48 bytes stands for 10,900
+    /// of them (seen on a busy machine, `lab/deaths`, lock-held: one buffer's header was sampled before the
+    /// baseline, and all its pages of 150 kB were "30 times as large as before").
     pub sizes: Sizes,
     /// What pprof would have shown of them.
     pub published: Amount,

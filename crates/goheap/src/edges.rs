@@ -11,10 +11,12 @@ use lastgasp_heapgraph::{Bits, EdgePart, EdgeWriter, HeapLayout, ObjectId, Span}
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use crate::collections::arrays::LEAST;
 use crate::side_by_side::side_by_side;
 use crate::types::{Interfaces, Seeds};
 use crate::watched::{Pointed, Watched};
+
+/// Bytes of the smallest array that is looked at.
+pub(crate) const LEAST_ARRAY: u64 = 512;
 
 /// A heap, read.
 pub(crate) struct Edges {
@@ -205,7 +207,7 @@ impl Visitor<'_> {
     /// Notes whether the span that is read leads to an array: most lead to none, and whoever looks for arrays
     /// need not read them again.
     fn leads_to(&mut self, bytes: u64) {
-        if bytes >= LEAST {
+        if bytes >= LEAST_ARRAY {
             self.own.to_arrays.insert(self.span);
         }
     }

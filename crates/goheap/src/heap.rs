@@ -1,6 +1,5 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::{CodeTypes, Makers};
@@ -16,9 +15,8 @@ use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::samples::Samples;
 use crate::side_by_side::side_by_side;
-use crate::types::{ObjectType, TypeTotal, Types};
+use crate::types::{Mostly, ObjectType, TypeTotal, Types};
 use crate::watched::Pointed;
-use crate::ways::{Mostly, mostly};
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -68,8 +66,8 @@ pub struct Heap<'a> {
     pub(crate) to_arrays: Bits,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
-    /// What alone holds some objects, where somebody has looked for that.
-    pub(crate) direct: OnceLock<Direct>,
+    /// What alone holds an object.
+    pub(crate) direct: Direct,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
     /// Where the program's code makes values of a type; empty where its code was not read.
@@ -194,7 +192,7 @@ impl<'a> Heap<'a> {
                     samples,
                     to_arrays,
                     on_stacks,
-                    direct: OnceLock::new(),
+                    direct: Direct::default(),
                     taken: all,
                     makers,
                 })
@@ -217,6 +215,16 @@ impl<'a> Heap<'a> {
         self.holders
             .all()
             .map(|(name, holder)| (name, holder, self.dominators.retained(&self.graph, holder).unwrap_or_default()))
+    }
+
+    /// Looks for what alone holds each of `objects`, for who asks for some of them later.
+    pub(crate) fn look_for_holders(&self, objects: Vec<ObjectId>) {
+        self.direct.look_for(&self.graph, objects);
+    }
+
+    /// What alone holds each of `objects` directly; `None` where several do, or nothing.
+    pub(crate) fn only_holders(&self, objects: &[ObjectId]) -> Vec<Option<Holder>> {
+        self.direct.only_holders(&self.graph, objects)
     }
 
     /// What a root or a group of them is called.
@@ -259,8 +267,7 @@ impl<'a> Heap<'a> {
     /// of most of it, most first: both at once, as who asks looks at every object.
     #[must_use]
     pub fn by_type_and_root(&self) -> (Vec<TypeTotal>, FxHashMap<Holder, Vec<Mostly>>) {
-        let (totals, held) = self.types.totals(&self.graph, &self.dominators);
-        (totals, mostly(self, held))
+        self.types.totals_and_mostly(&self.graph, &self.dominators)
     }
 
     /// What an object is, and what that is called; `None` where it is not known.

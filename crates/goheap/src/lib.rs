@@ -52,6 +52,6 @@ pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
 pub use side_by_side::side_by_side;
 pub use survey::{Seen, Survey, SurveyLimits};
-pub use types::{ObjectType, TypeTotal};
+pub use types::{Mostly, ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
-pub use ways::{Leader, MergedWay, Merging, Mostly, TreeNode, Ways, dominator_tree};
+pub use ways::{Leader, MergedWay, Merging, TreeNode, Ways, dominator_tree};

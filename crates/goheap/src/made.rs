@@ -10,8 +10,7 @@ use rustc_hash::FxHashMap;
 use crate::functions::is_standard;
 use crate::heap::Heap;
 use crate::roots::RootName;
-use crate::types::ObjectType;
-use crate::ways::Mostly;
+use crate::types::{Mostly, ObjectType};
 
 /// What more functions make is anyone's.
 const MOST_PLACES: usize = 4;

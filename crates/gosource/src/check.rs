@@ -8,10 +8,11 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::callers::{self, Ask, Census};
-use crate::case::Case;
 use crate::finding::{Certainty, Finding, Level, Related};
+use crate::fingerprint::fnv;
+use crate::meaning::case::Case;
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
-use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source};
+use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source, stands_in, supports_tests};
 use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
 use crate::syntax::calls::Calls;
@@ -379,25 +380,6 @@ fn is_silenced_for_others(code: &str, line: &str) -> bool {
     }) || comment.contains("#nosec") && numbers.iter().any(|n| comment.contains(n))
 }
 
-/// Whether a name, of a type or of a file, says that it stands in for something in tests: a word of it is
-/// `fake`, `mock` or `test`.
-fn stands_in(name: &str) -> bool {
-    let mut words: Vec<String> = Vec::new();
-    let chars: Vec<char> = name.chars().collect();
-    for (n, c) in chars.iter().enumerate() {
-        let before = n.checked_sub(1).and_then(|b| chars.get(b));
-        let after_upper = before.is_some_and(|b| b.is_uppercase());
-        let last_of_acronym = after_upper && chars.get(n + 1).is_some_and(|a| a.is_lowercase());
-        if !c.is_alphanumeric() || words.is_empty() || c.is_uppercase() && (!after_upper || last_of_acronym) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
-            word.extend(c.to_lowercase());
-        }
-    }
-    words.iter().any(|w| matches!(w.as_str(), "fake" | "fakes" | "mock" | "mocks" | "test"))
-}
-
 /// Whether a function's name says that tests call it: `NewStoreForTests`.
 fn is_for_tests(name: &str) -> bool {
     ["ForTest", "ForTests", "ForTesting"].iter().any(|end| name.ends_with(end))
@@ -413,50 +395,6 @@ fn is_test_package(pkg: &Package<'_>) -> bool {
                 && pkg.name.contains("test")
                 && names.iter().any(|n| f.text.contains(n))
         })
-}
-
-/// Whether a file stands in a folder of what tests or developers use, or is named after tests: it ends with
-/// them, and its findings are hints.
-pub(crate) fn supports_tests(file: &str) -> bool {
-    let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
-    let used = folders.split('/').any(|f| {
-        matches!(
-            f,
-            "integration" | "testing" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests"
-        ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
-            || f.ends_with("testutil")
-            || f.ends_with("testutils")
-            || f.starts_with("test") && !f.starts_with("testimon") && !f.starts_with("testament")
-            || stands_in(f)
-            || is_for_developers(f)
-    });
-    used || stands_in(name.trim_end_matches(".go"))
-}
-
-/// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks,
-/// examples, tools, one-off migrations.
-fn is_for_developers(folder: &str) -> bool {
-    matches!(
-        folder,
-        "bench"
-            | "benches"
-            | "benchmark"
-            | "benchmarks"
-            | "example"
-            | "examples"
-            | "_examples"
-            | "demo"
-            | "demos"
-            | "tools"
-            | "hack"
-            | "scripts"
-            | "migrations"
-            | "stress"
-            | "loadtest"
-    ) || folder.starts_with("bench_")
-        || folder.ends_with("bench") && folder != "workbench"
-        || folder.ends_with("example")
-        || folder.ends_with("-benchmark")
 }
 
 /// Whether a file that is no test is there for tests: it names what a test is given.
@@ -490,20 +428,9 @@ fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
     }
 }
 
-/// FNV-1a, 64 bits, of texts: the same for every release and machine.
-pub(crate) fn fnv(texts: &[&str]) -> u64 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for text in texts {
-        for b in text.bytes().chain([0]) {
-            hash = (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{check_text, is_silenced_for_others, stands_in, supports_tests};
+    use super::{check_text, is_silenced_for_others};
     use crate::finding::Level;
 
     #[test]
@@ -523,31 +450,6 @@ mod tests {
             ("server-no-timeout", "http.ListenAndServe(a, nil) // gosec says G114"),
         ] {
             assert!(!is_silenced_for_others(code, line), "{line}");
-        }
-    }
-
-    #[test]
-    fn names_of_what_stands_in_for_something_in_tests() {
-        for name in ["fakeFS", "MockStore", "proxyGRPCTestServer", "TestTransport", "test_helpers", "user_mock"] {
-            assert!(stands_in(name), "{name}");
-        }
-        for name in ["attestor", "Latest", "contestServer", "fakery", "Testament", "server", "protest"] {
-            assert!(!stands_in(name), "{name}");
-        }
-        assert!(supports_tests("internal/tools/test_helpers.go") && supports_tests("test/client/client.go"));
-        assert!(!supports_tests("internal/latest/server.go") && !supports_tests("main.go"));
-        for file in [
-            "bench/bench_reader/reader.go",
-            "cmd/dbbench/http.go",
-            "cmd/stress/run.go",
-            "tools/license/check.go",
-            "migrations/inputs/m.go",
-            "examples/a.go",
-        ] {
-            assert!(supports_tests(file), "{file}");
-        }
-        for file in ["benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"] {
-            assert!(!supports_tests(file), "{file}");
         }
     }
 

@@ -8,11 +8,11 @@
 
 mod baseline;
 mod callers;
-mod case;
 pub mod changed;
 mod check;
 pub mod escapes;
 mod finding;
+mod fingerprint;
 pub mod join;
 mod meaning;
 pub mod profile_proto;

@@ -111,7 +111,7 @@ fn changes(changes: &mut Vec<Change>, now: UnixMs, skews: &BTreeMap<String, i64>
         said.push(format!("of {} changes the last {MAX_CHANGES} are looked at", changes.len()));
         changes.drain(..changes.len() - MAX_CHANGES);
     }
-    *changes = crate::changes::joined(std::mem::take(changes));
+    *changes = crate::causes::changes::joined(std::mem::take(changes));
 }
 
 /// Lives that were told several times, as they went on, become one each.

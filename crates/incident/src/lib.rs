@@ -12,7 +12,6 @@
 //! ```
 
 mod causes;
-mod changes;
 mod clean;
 mod climbs;
 mod clock;
@@ -29,8 +28,8 @@ mod summary;
 mod told;
 mod what_if;
 
+pub use causes::changes::{Check, CheckState};
 pub use causes::{Cause, Kind, Term};
-pub use changes::{Check, CheckState};
 pub use clean::clean;
 pub use climbs::Climbs;
 pub use clock::{clock, rfc3339};

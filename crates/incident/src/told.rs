@@ -2,8 +2,8 @@
 
 use lastgasp_diagnosis::units::{count, seconds};
 
+use crate::causes::changes::{Check, CheckState, checks};
 use crate::causes::{Cause, Kind, Scene, causes};
-use crate::changes::{Check, CheckState, checks};
 use crate::clean::clean;
 use crate::climbs::Climbs;
 use crate::clock::clock;
@@ -421,7 +421,7 @@ fn timeline(scene: &Scene<'_>) -> Vec<Moment> {
     let from = scene.onset.saturating_sub(24 * 3_600_000);
     for c in scene.changes.iter().filter(|c| c.at_unix_ms >= from).rev().take(32) {
         let n = c.elements.map_or_else(String::new, |n| format!(", {} elements", count(n)));
-        let to = crate::changes::value(c, &c.to);
+        let to = crate::causes::changes::value(c, &c.to);
         let to = if to.is_empty() { to } else { format!(" -> {to}") };
         add(
             c.at_unix_ms,

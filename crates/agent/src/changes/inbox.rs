@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::events::{Events, now_ms};
 use super::mapping::{self, KnownObjects, Received};
-use crate::config;
+use crate::config::{self, MIN_TOKEN};
 use crate::http::request::Head;
 use crate::http::{Answer, JSON};
 
@@ -25,8 +25,6 @@ use crate::http::{Answer, JSON};
 pub(crate) const PATH: &str = "/v1/changes";
 /// Largest body.
 const MAX_BODY: usize = 1 << 20;
-/// Shortest token that is one.
-pub(crate) const MIN_TOKEN: usize = 16;
 /// Requests a second, and at once; those without a valid token likewise.
 const REQUESTS: (f64, f64) = (50.0, 500.0);
 const STRANGERS: (f64, f64) = (2.0, 20.0);

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bytes, Time, is_address, millis, range, seconds};
 
+/// Bytes of the shortest token that is one.
+pub(crate) const MIN_TOKEN: usize = 16;
+
 /// A wrong key, and why it is wrong.
 type Wrong = Result<(), (String, String)>;
 
@@ -185,7 +188,7 @@ impl Changes {
             }
         });
         let text = text.map_err(|e| (key(), format!("{}: {e}", self.token_file.display())))?;
-        if text.trim_ascii().len() < crate::changes::inbox::MIN_TOKEN {
+        if text.trim_ascii().len() < MIN_TOKEN {
             return Err((key(), "the token is shorter than 16 bytes: openssl rand -hex 32 makes one".into()));
         }
         Ok(())

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::Address;
 
-pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset};
+pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MIN_TOKEN, MetricsSource, MetricsType, Node, Preset};
 pub use flags::WatchFlags;
 pub(crate) use load::others_write;
 use load::read_plain;

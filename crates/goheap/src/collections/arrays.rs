@@ -16,10 +16,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::map_types::MapType;
 use super::slots::smaller_slot;
 use super::what::What;
+use crate::edges::LEAST_ARRAY;
 use crate::heap::Heap;
 
-/// Bytes of the smallest array that is looked at.
-pub(crate) const LEAST: u64 = 512;
 /// Most arrays that are looked at.
 const MAX_ARRAYS: usize = 1 << 21;
 /// Bytes of an element that are supposed where its type is not known.
@@ -132,7 +131,7 @@ impl Arrays {
             out: &mut out,
             now: None,
             noscan: heap.graph.layout().spans().map(|(s, _)| heap.is_noscan(s.base)).collect(),
-            large: heap.graph.layout().spans().map(|(s, _)| s.slot_bytes >= LEAST).collect(),
+            large: heap.graph.layout().spans().map(|(s, _)| s.slot_bytes >= LEAST_ARRAY).collect(),
         };
         let mut reader = PointerReader::new(heap.runtime, heap.memory, &heap.objects);
         // Where no pointer led to an array none is looked for.

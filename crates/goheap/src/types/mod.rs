@@ -10,6 +10,7 @@
 mod assign;
 mod code;
 mod kinds;
+mod mostly;
 mod numbers;
 mod propagate;
 mod seeds;
@@ -33,6 +34,7 @@ use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
+pub use mostly::Mostly;
 use numbers::Numbers;
 pub(crate) use seeds::{Interfaces, Seeds};
 
@@ -187,6 +189,17 @@ impl Types {
     /// The name of a number, and what an object of that name is.
     pub(crate) fn named(&self, number: u32) -> Option<(&str, ObjectType)> {
         self.known.get(number as usize).map(|(name, of)| (&**name, *of))
+    }
+
+    /// All of them, those of the most bytes first; and of every root, and group of them, that alone keeps
+    /// something of a known type the types of most of it.
+    pub(crate) fn totals_and_mostly(
+        &self,
+        graph: &Graph,
+        dominators: &Dominators,
+    ) -> (Vec<TypeTotal>, FxHashMap<Holder, Vec<Mostly>>) {
+        let (totals, held) = self.totals(graph, dominators);
+        (totals, mostly::mostly(self, graph, held))
     }
 
     /// All of them, those of the most bytes first; and what each owner has of each that is known, by the

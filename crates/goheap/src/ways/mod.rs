@@ -3,12 +3,10 @@
 //! - `labels`: what one pointer is called.
 //! - `merged`: all ways of the heap, those of the same words as one.
 //! - `tree`: the top of the dominator tree, alike nodes as one.
-//! - `mostly`: the type of most of what a root keeps.
 
 mod labels;
 mod leaders;
 mod merged;
-mod mostly;
 mod tree;
 
 use lastgasp_heapgraph::{Holder, ObjectId, Paths, RootId};
@@ -19,8 +17,6 @@ use crate::heap::Heap;
 use labels::{EMPTY, Label, Labels};
 pub use leaders::Leader;
 pub use merged::MergedWay;
-pub use mostly::Mostly;
-pub(crate) use mostly::mostly;
 pub use tree::{TreeNode, dominator_tree};
 
 /// Ways as they are spelled, each as what it is behind another: number 0 has no words.

@@ -6,7 +6,7 @@
 use lastgasp_inferior::{AddrRange, Memory, PagesOf};
 
 use crate::heap::bits::word_of;
-use crate::heap::objects::{HeapObjects, PointerMap};
+use crate::heap::objects::{HeapObjects, ObjectSpan, PointerMap};
 use crate::runtime::Runtime;
 use crate::types::Modules;
 
@@ -18,7 +18,7 @@ impl HeapObjects {
     #[must_use]
     pub fn pages(&self) -> Vec<PagesOf> {
         let has_pointers = |map: PointerMap, objects: u32| map != PointerMap::None && objects > 0;
-        let of = |s: &crate::ObjectSpan| PagesOf {
+        let of = |s: &ObjectSpan| PagesOf {
             range: s.range(),
             slot: s.elem_size,
             has_pointers: has_pointers(s.map, s.objects),

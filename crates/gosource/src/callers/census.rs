@@ -3,9 +3,11 @@
 use rustc_hash::FxHashSet;
 
 use super::{Bound, Key};
-use crate::case::Case;
+use crate::fingerprint::fnv;
+use crate::meaning::case::Case;
 use crate::meaning::channels::last_name;
 use crate::meaning::shared::under_once;
+use crate::project::supports_tests;
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::{self, Node};
@@ -50,7 +52,7 @@ struct Named<'n> {
 
 /// The key of a function.
 fn key(path: &str, receiver: &str, name: &str) -> Key {
-    crate::check::fnv(&[path, receiver, name])
+    fnv(&[path, receiver, name])
 }
 
 /// The key of a method whose receiver is not known.
@@ -96,7 +98,7 @@ impl Census {
     pub(crate) fn of(case: &Case<'_>, paths: &FxHashSet<&str>) -> Self {
         let mut out = Self::default();
         // What tests, examples and tools call says nothing of a service.
-        if case.pkg.files.iter().any(|f| crate::check::supports_tests(f.name)) {
+        if case.pkg.files.iter().any(|f| supports_tests(f.name)) {
             return out;
         }
         let named = Named { paths, methods: case.pkg.methods.keys().map(|(_, name)| *name).collect() };

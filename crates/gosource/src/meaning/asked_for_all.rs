@@ -1,7 +1,7 @@
 //! Why what is asked for under a lock may have to be asked for there: whoever waits for the lock wants it
 //! too, it is near, or it is seldom.
 
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::each_node;
 use crate::meaning::short_waits::is_short_time;

@@ -1,7 +1,7 @@
 //! Where something has failed: what stands there runs seldom, and has to be done whatever has ended.
 
 use super::loops::each_node;
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, If, Span, StmtKind};
 use crate::syntax::visit::Node;

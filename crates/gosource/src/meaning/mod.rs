@@ -2,14 +2,17 @@
 //! from one package's text, and says nothing where that does not tell.
 
 pub(crate) mod asked_for_all;
+pub(crate) mod case;
 pub(crate) mod channels;
 pub(crate) mod failures;
 pub(crate) mod fields;
+pub(crate) mod first_ops;
 pub(crate) mod groups;
 pub(crate) mod held;
 pub(crate) mod lifetimes;
 pub(crate) mod locks;
 pub(crate) mod loops;
+pub(crate) mod makers;
 pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod replaced;

@@ -50,11 +50,22 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
     }
 }
 
+/// Whether an expression is that very place, not something in it.
+pub(crate) fn same<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>, long: Long<'a>) -> bool {
+    match (&e.kind, long) {
+        (ExprKind::Ident(name), Long::Package(of)) => *name == of && f.scope.var(e).is_none(),
+        (ExprKind::Selector(x, name), Long::Field(of, field)) => {
+            name.name == field && pkg.type_of(f, x).name().is_none_or(|(path, n)| path.is_empty() && n == of)
+        }
+        _ => false,
+    }
+}
+
 /// The container that an expression itself is, where it outlives the call: of `b.audit.log` the field `log`
 /// of the type of `b.audit`.
 pub(crate) fn container<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
     let place = long(pkg, f, e)?;
-    if super::lifetimes::same(pkg, f, e, place) {
+    if same(pkg, f, e, place) {
         return Some(place);
     }
     let (x, field) = e.selector().filter(|(x, _)| x.selector().is_some())?;

@@ -1,9 +1,9 @@
 //! Who assigns a container anew: what is loaded as a whole, and what somebody configures by requests.
 
 use super::channels::last_name;
-use super::lifetimes::is_maker;
 use super::loops::each_node;
-use crate::case::Case;
+use super::makers::is_maker;
+use crate::meaning::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind};
 use crate::syntax::visit::Node;
 use crate::syntax::{FnId, Function};

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};

@@ -2,7 +2,7 @@
 //! those.
 
 use super::loops::Length;
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;

@@ -1,6 +1,6 @@
 //! Why a wait under a lock may be meant, or is short.
 
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::meaning::channels::{Room, ends_something, last_name, local_room, made};
 use crate::meaning::held::wants;
 use crate::meaning::loops::{Length, each_node, length, loops_in};

@@ -1,6 +1,6 @@
 //! How a goroutine is started, and what that tells of how many of it there are and how long they live.
 
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{each_node, is_clock};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind, Type};

@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::lifetimes::is_maker;
+use super::makers::is_maker;
 use super::places::Long;
 use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind};
 use crate::syntax::visit::{self, Node};

@@ -1,7 +1,7 @@
 //! What waits: for a channel, a peer, a process, other goroutines. Rules about what is held meanwhile ask
 //! here.
 
-use crate::case::Case;
+use crate::meaning::case::Case;
 use crate::meaning::channels::{Room, last_name, made};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};

@@ -6,12 +6,14 @@
 
 mod constraint;
 mod files;
+mod for_tests;
 mod module;
 mod patterns;
 mod source;
 
 pub use constraint::Platform;
 pub use files::{FileKind, Gap, GapKind, Options, Package, SourceFile};
+pub(crate) use for_tests::{stands_in, supports_tests};
 pub use module::{Module, find_module, workspace};
 pub use patterns::{Project, load};
 pub use source::{Read, read_source};

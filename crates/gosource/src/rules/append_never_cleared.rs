@@ -2,8 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_made_for_requests, is_of_the_process, same};
+use crate::meaning::lifetimes::{grows_on, is_made_for_requests, is_of_the_process};
 use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::places::same;
 use crate::meaning::places::{Long, container};
 use crate::meaning::shared::{by_requests, under_once};
 use crate::syntax::Function;

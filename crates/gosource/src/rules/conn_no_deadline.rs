@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
-use crate::meaning::lifetimes::same;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::places::Long;
+use crate::meaning::places::same;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Site;
 use crate::syntax::visit::{self, Node};

@@ -3,8 +3,8 @@
 pub(crate) use lastgasp_diagnosis::RuleInfo;
 
 pub(crate) use crate::callers::{Ask, Bound};
-pub(crate) use crate::case::Case;
 use crate::finding::Level;
+pub(crate) use crate::meaning::case::Case;
 use crate::syntax::FnId;
 use crate::syntax::ast::Span;
 

@@ -87,7 +87,7 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("work", FITS * busy, "the collector takes more than a third of the processor, at GOMEMLIMIT");
     }
     if let Some((index, c)) = change {
-        cause.terms.push(crate::changes::time(scene, c));
+        cause.terms.push(crate::causes::changes::time(scene, c));
         cause.change = Some(index);
         cause.at = cause.at.or(Some(c.at_unix_ms));
     }

@@ -5,6 +5,7 @@
 
 mod capacity;
 mod cause;
+pub(crate) mod changes;
 mod climbing;
 mod filled;
 mod inside;

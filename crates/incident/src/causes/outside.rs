@@ -7,7 +7,7 @@ use super::weights::{
     ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene, capacity, pace};
-use crate::changes::{time, weigh};
+use crate::causes::changes::{time, weigh};
 use crate::cohorts::Says;
 use crate::evidence::{CaptureSummary, Change, ChangeKind, Ending};
 use crate::life::Life;

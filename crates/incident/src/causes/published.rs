@@ -9,7 +9,7 @@ use super::weights::{
     NEARLY_SIZE, NO_JUMP, NOT_WHEN_IT_JUMPED, OTHER_SIZE, SIZE, WAS_READ, WHEN_IT_JUMPED,
 };
 use super::{Cause, Kind, Scene};
-use crate::changes::weigh;
+use crate::causes::changes::weigh;
 use crate::clock::clock;
 use crate::evidence::{Change, ChangeKind};
 use crate::jump::{Jump, is_near};

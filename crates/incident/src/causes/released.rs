@@ -8,7 +8,7 @@ use super::weights::{
     OTHERS_DIE_LATER, OTHERS_DIE_TOO, OTHERS_LIVE_ON,
 };
 use super::{Cause, Kind, Scene};
-use crate::changes::{is_version, time, weigh};
+use crate::causes::changes::{is_version, time, weigh};
 use crate::clock::clock;
 use crate::cohorts::{Cohort, Label, Says, version};
 use crate::evidence::{Change, ChangeKind, UnixMs};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::capacity::{Left, left};
 use super::names::words;
-use crate::changes::stands_for;
+use crate::causes::changes::stands_for;
 use crate::cohorts::{Label, Spread, labels, spread};
 use crate::evidence::{Between, CaptureSummary, Change, ChangeKind, Evidence, FeedState, UnixMs};
 use crate::group::Group;

@@ -1,10 +1,9 @@
 //! The types of most of what each root keeps.
 
-use lastgasp_heapgraph::{Holder, Retained};
+use lastgasp_heapgraph::{Graph, Holder, Retained};
 use rustc_hash::FxHashMap;
 
-use crate::heap::Heap;
-use crate::types::ObjectType;
+use super::{ObjectType, Types};
 
 /// Types of a root that are told.
 const MOST: usize = 6;
@@ -24,19 +23,23 @@ pub struct Mostly {
 
 /// Of every root, and group of them, that alone keeps something of a known type: the types of most of it,
 /// most first; never none. `held` is what each owner has of each known type.
-pub(crate) fn mostly(heap: &Heap<'_>, held: Vec<(Holder, u32, Retained)>) -> FxHashMap<Holder, Vec<Mostly>> {
+pub(super) fn mostly(
+    types: &Types,
+    graph: &Graph,
+    held: Vec<(Holder, u32, Retained)>,
+) -> FxHashMap<Holder, Vec<Mostly>> {
     let mut sums: FxHashMap<(Holder, u32), Retained> = FxHashMap::default();
     for (owner, number, of) in held {
         let owner = match owner {
             // Goroutines are told by group.
-            Holder::Root(root) => heap.graph.roots().group_of(root).map_or(owner, Holder::Group),
+            Holder::Root(root) => graph.roots().group_of(root).map_or(owner, Holder::Group),
             other => other,
         };
         sums.entry((owner, number)).or_default().add(of);
     }
     // In an order that hangs on nothing but the heap.
     let named = |((owner, number), of): ((Holder, u32), Retained)| {
-        let (type_name, object) = heap.types.named(number)?;
+        let (type_name, object) = types.named(number)?;
         Some((owner, Mostly { type_name: type_name.to_owned(), of: object, objects: of.objects, bytes: of.bytes }))
     };
     let mut sums: Vec<(Holder, Mostly)> = sums.into_iter().filter_map(named).collect();

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::meaning::held::FirstOps;
+use crate::meaning::first_ops::FirstOps;
 use crate::meaning::places::Long;
 use crate::meaning::tamed::Tamed;
 use crate::syntax::ast::Span;
