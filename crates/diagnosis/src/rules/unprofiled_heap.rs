@@ -114,7 +114,11 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     // (seen: `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
     let holding = holder.filter(|held| held.root().kind == "goroutine").map_or(0, |held| held.root().goroutines);
     rivals.extend(facts.graph.as_ref().and_then(|g| rival_of_dead_variables(g, holding)));
-    let held_in_place = heap.calls.as_ref().filter(|_| heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some()));
+    // A place in the program, unless that is all of it: what the one goroutine of main.main holds it may hold
+    // for any function that it calls (seen in `lab/deaths`, method-values: caught asleep there, and sure).
+    let held_in_place = heap.calls.as_ref().filter(|calls| {
+        calls.of.function != "main.main" && heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some())
+    });
     let subject = match (held_in_place, holder, first) {
         (Some(calls), ..) => Subject::site(calls.of),
         (None, Some(held), _) => Subject::Holder { name: held.root().name.clone() },
@@ -368,6 +372,15 @@ mod tests {
         assert!(found.sentence.contains("158 goroutines in main.fill hold 470 MB"), "{}", found.sentence);
         assert_eq!(found.open_rivals().count(), 0, "{:?}", found.rivals);
         assert!(found.confidence() > 0.85, "{:?}", found.factors);
+
+        // All of a program is in its main: that is who holds it, and no place.
+        facts.goroutines.groups[0].count = 1;
+        facts.frames[0].function = "main.main".into();
+        facts.graph = Some(graph(root("goroutine", "main.main", 1)));
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.findings.iter().find(|f| f.code == "unprofiled-heap").unwrap();
+        assert_eq!(found.subject, Subject::Holder { name: "main.main".into() });
+        facts.goroutines.groups[0].count = 158;
 
         // None of them alone: one broker, to which all lead, has far more topics than there are calls.
         let node = |parent, kind: &str, name: &str, count, retained_bytes| GraphNode {
