@@ -1,6 +1,7 @@
 //! What ends each kind of wait: the cure that rules about waiting goroutines give.
 
 use crate::facts::Group;
+use crate::units::seconds;
 use crate::waits::Wait;
 
 /// What is known beside the wait itself.
@@ -12,10 +13,18 @@ pub(crate) struct Known {
     pub(crate) deadline: Option<bool>,
     /// Whether I/O is a write.
     pub(crate) writes: bool,
+    /// Nanoseconds within which timers of their own wake nearly all of them.
+    pub(crate) wakes_within_ns: Option<u64>,
 }
 
 /// What to do about goroutines that wait so in `place`.
 pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
+    if let (Wait::Select | Wait::ChanReceive, Some(ns)) = (wait, known.wakes_within_ns) {
+        return format!(
+            "They are not stuck: a timer of its own wakes each in {place}, within {}. See who starts so many, or what else that they wait for comes late; let each wait for less, and bound how many there may be at a time.",
+            seconds(ns as f64 / 1e9)
+        );
+    }
     match wait {
         wait if wait.is_lock() && known.holders => format!(
             "See what the goroutines that may hold the lock of {place} do while they hold it: a return without Unlock, a wait or a slow call under the lock."
@@ -65,5 +74,20 @@ pub(crate) fn deadline(group: &Group) -> Option<bool> {
         n if n >= group.count - few => Some(false),
         n if n <= few => Some(true),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_woken_by_its_own_timer_is_not_stuck() {
+        let known = Known { wakes_within_ns: Some(30_000_000_000), ..Known::default() };
+        let said = "They are not stuck: a timer of its own wakes each in main.group, within 30 s.";
+        assert!(cure(Wait::Select, "main.group", known).starts_with(said));
+        assert!(cure(Wait::Select, "main.group", Known::default()).starts_with("See why no case of the select"));
+        // Of a lock a timer that the goroutine has beside it says nothing.
+        assert!(cure(Wait::Mutex, "main.group", known).starts_with("Find who holds the lock"));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::facts::Frame;
+use crate::facts::{Frame, WaitObject};
 use crate::units::{bytes, plural, seconds};
 
 use super::causes::{self, Cause, TooManyGoroutines};
 use super::growing::Growth;
-use super::scene::{KindView, Scene};
+use super::scene::{KindView, Scene, Seen};
 use super::thresholds::{MAX_GROUPS, TOO_MANY, VERY_MANY};
 use super::tier::Tier;
 use super::verdict::{GoroutineVerdict, Spot, Sureness, VerdictGroup};
@@ -93,6 +93,7 @@ fn one(scene: &Scene<'_>, growth: &Growth<'_>, each: &[GoroutineVerdict], list: 
         retained_bytes: retained,
         stack_bytes: members().map(|s| s.view.stack_bytes).fold(0, u64::saturating_add),
         oldest_wait_ns: members().map(|s| s.g.waited_ns_at_least).max().unwrap_or(0),
+        wakes_within_ns: wakes_within_ns(scene, members()),
         growing: growth.is_growing(view),
         over_time: growth.over_time(view),
         sentence: String::new(),
@@ -109,6 +110,22 @@ fn one(scene: &Scene<'_>, growth: &Growth<'_>, each: &[GoroutineVerdict], list: 
     let place = out.waits_in.as_ref().map_or("the function", |s| s.function.as_str());
     out.cure = causes::by_code(out.code).map(|e| e.cure.replace("{place}", place)).unwrap_or_default();
     Some(out)
+}
+
+/// Within which time timers of their own wake nearly all of them: one that comes again and again ends
+/// nobody's wait.
+fn wakes_within_ns<'s>(scene: &Scene<'_>, members: impl Iterator<Item = Seen<'s>>) -> Option<u64> {
+    let (mut all, mut woken, mut longest) = (0u64, 0u64, 0);
+    for seen in members {
+        all += 1;
+        let ticks = |o: &WaitObject| o.is_timer && o.timer_period_ns > 0;
+        let ticker = seen.g.waits.iter().filter_map(|w| scene.object(w)).any(ticks);
+        if let Some(ns) = seen.g.wakes_in_ns.filter(|_| !ticker) {
+            woken += 1;
+            longest = longest.max(u64::try_from(ns).unwrap_or(0));
+        }
+    }
+    (woken > 0 && woken >= all - all / 10).then_some(longest)
 }
 
 fn of_frame(f: &Frame) -> Spot {

@@ -120,6 +120,7 @@ mod tests {
             retained_bytes: Some(count * 6_000),
             stack_bytes: count * 2_000,
             oldest_wait_ns: 0,
+            wakes_within_ns: None,
             growing: true,
             over_time: Some(OverTime {
                 first: 0,

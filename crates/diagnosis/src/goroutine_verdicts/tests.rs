@@ -616,3 +616,26 @@ fn the_graph_of_locks_to_look_at() {
     let edges: Vec<(u64, Option<u64>)> = graph.edges.iter().map(|e| (e.from, e.to)).collect();
     assert_eq!(edges, [(5, Some(6)), (6, Some(5)), (10, Some(5))]);
 }
+
+/// As alertmanager has its groups of alerts: each in a select, until its own time has come or it is told to
+/// end.
+#[test]
+fn a_timer_of_its_own_ends_a_wait_and_a_ticker_does_not() {
+    let within = |period_ns: u64, without: u64| {
+        let mut b = Build::default();
+        b.goroutine(1, "", &["main.run"]);
+        let done = b.object(channel(0, 0));
+        for id in 2..22 {
+            let timer = WaitObject { is_timer: true, timer_period_ns: period_ns, ..channel(1, 0) };
+            let timer = b.object(timer);
+            b.goroutine(id, "select", &["runtime.gopark", "runtime.selectgo", "main.group"]);
+            let waits = [(WaitOperation::Receive, timer), (WaitOperation::Receive, done)];
+            let blocked = b.waits(id, WakeUp::Reachable, &waits);
+            blocked.wakes_in_ns = (id >= 2 + without).then_some(id as i64 * 1_000_000_000);
+        }
+        b.verdicts().wakes_within_ns("main.group")
+    };
+    assert_eq!(within(0, 0), Some(21_000_000_000));
+    assert_eq!(within(0, 2), Some(21_000_000_000), "some have just been woken");
+    assert_eq!((within(0, 3), within(1_000_000_000, 0)), (None, None));
+}

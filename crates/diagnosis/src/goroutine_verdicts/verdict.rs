@@ -103,6 +103,9 @@ pub struct VerdictGroup {
     pub stack_bytes: u64,
     /// Nanoseconds that the one has waited at least that has waited longest; 0 if it is not known.
     pub oldest_wait_ns: u64,
+    /// Nanoseconds within which nearly each of them is woken by a timer of its own that fires once; absent
+    /// where that is not so.
+    pub wakes_within_ns: Option<u64>,
     /// Whether their number grows: see `Growing`.
     pub growing: bool,
     /// All goroutines of their `go` statement along the watch; absent where they were not counted.

@@ -7,7 +7,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Frame, GraphPath, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::goroutine_verdicts::VerdictGroup;
+use crate::goroutine_verdicts::GoroutineVerdicts;
 use crate::heap_cause::{HeapCause, Mechanism, a_few_each};
 use crate::library_waits::library_wait;
 use crate::owner::{frame, is_inside, is_standard_library, owner_on};
@@ -25,6 +25,9 @@ use crate::unknown::About;
 use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, doing, innermost, is_of_the_wait, is_writing};
 use crate::window::Window;
+
+/// What a server of `net/http` serves the requests of a connection in.
+const SERVES: &str = "net/http.(*conn).serve";
 
 /// The rule.
 pub(super) struct GoroutineGrowth;
@@ -44,7 +47,7 @@ impl Rule for GoroutineGrowth {
                 || case
                     .heap
                     .is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap / 2 > h.parts.stacks);
-            out.found(find(case.facts, w, |place| case.goroutines.pile_in(place)).filter(|_| !told));
+            out.found(find(case.facts, w, case.goroutines).filter(|_| !told));
         }
         let groups = case.facts.goroutines.groups.iter();
         let approximate: u64 = groups.filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
@@ -86,8 +89,7 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
     out.rule_out("goroutine stacks", because, source);
 }
 
-/// `cause` is the verdict on the goroutines that wait in a function.
-fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v VerdictGroup>) -> Option<Finding> {
+fn find(facts: &Facts, w: &Window, verdicts: &GoroutineVerdicts) -> Option<Finding> {
     let g = &facts.goroutines;
     // Stacks that were there before the growth are not the growth.
     let before = facts.at_baseline().map_or(0, |(gc, _)| gc.stacks);
@@ -107,7 +109,13 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
         .max_by_key(|g| g.count)?;
     let name =
         |i: Option<&u32>| i.and_then(|i| frame(facts, *i)).map_or("an unknown function", |f| f.function.as_str());
-    let kin = kin(facts, largest);
+    let served = served(facts, largest);
+    let mut kin = kin(facts, largest);
+    if let Some((_, others)) = served.split_first() {
+        kin.retain(|g| !is_inside(facts, &g.stack, SERVES));
+        kin.extend(others.iter().copied().chain([largest]));
+    }
+    let largest = served.first().copied().unwrap_or(largest);
     // Of goroutines that come together those are named that are in code of the program's: a client's
     // connection has two of the library's for each that asks (seen from outside: vegeta, dnss, told as "in
     // runtime.gopark").
@@ -125,7 +133,7 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
     let behind = led_to(facts, largest, &kin).min(w.growth().saturating_sub(grown));
     let all = (grown.saturating_add(behind)) as f64 / w.growth().max(1) as f64;
     // A verdict on few of them is not that on all.
-    let cause = cause(place).filter(|g| g.count.saturating_mul(2) >= group.count);
+    let cause = verdicts.pile_in(place).filter(|g| g.count.saturating_mul(2) >= group.count);
     let library = library_wait(facts, group);
     let because = cause.map_or_else(String::new, |g| format!(": {}", g.cause));
     let who = match creator {
@@ -141,7 +149,10 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
             "{} of {} goroutines are in {place} ({state}){}",
             count(group.count),
             count(g.total),
-            as_many(facts, &beside, place)
+            match served.as_slice() {
+                [] => as_many(facts, &beside, place),
+                _ => format!(", of {} requests that are being served", count(number(&served))),
+            }
         ),
     };
     let with = match behind {
@@ -180,7 +191,13 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
                 name: "share of the goroutines that it is about",
                 value: (started.max(crowd) as f64 / g.total.max(1) as f64).min(1.0),
             },
-        ],
+        ]
+        .into_iter()
+        .chain((!served.is_empty()).then(|| ConfidenceFactor {
+            name: "share of the requests being served that are there",
+            value: group.count as f64 / number(&served).max(1) as f64,
+        }))
+        .collect(),
         rivals: Vec::new(),
         evidence: g
             .groups
@@ -207,7 +224,8 @@ fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v Verdic
             _ if cause.is_some() => cause.map(|g| g.cure.clone()).unwrap_or_default(),
             Doing::Waiting(wait) => {
                 let (deadline, writes) = (deadline(group), is_writing(facts, group));
-                cure(wait, place, Known { deadline, writes, ..Known::default() })
+                let wakes_within_ns = verdicts.wakes_within_ns(place);
+                cure(wait, place, Known { deadline, writes, wakes_within_ns, ..Known::default() })
             }
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
@@ -244,6 +262,25 @@ fn kin<'a>(facts: &'a Facts, largest: &Group) -> Vec<&'a Group> {
     let near = |n: u64| n.abs_diff(largest.count).saturating_mul(AS_MANY_ONE_IN) <= largest.count;
     let others = facts.goroutines.groups.iter().filter(|g| !std::ptr::eq(*g, largest));
     others.filter(|g| largest.count >= MIN_GOROUTINES && near(g.count)).collect()
+}
+
+/// Requests that a server of `net/http` is serving, by where they are, the largest group first, where the
+/// largest of all goroutines only watch their connections: one for each request, and no reason why it does
+/// not end (seen from outside: caddy, whose requests waited for a lock, told as "goroutines wait for I/O").
+fn served<'a>(facts: &'a Facts, largest: &Group) -> Vec<&'a Group> {
+    let serves = |g: &&Group| is_inside(facts, &g.stack, SERVES);
+    let mut out: Vec<&Group> = match is_inside(facts, &largest.stack, "net/http.(*connReader).backgroundRead") {
+        true => facts.goroutines.groups.iter().filter(serves).collect(),
+        false => Vec::new(),
+    };
+    out.sort_by_key(|g| std::cmp::Reverse(g.count));
+    let watched = number(&out).saturating_mul(2) > largest.count;
+    if watched { out } else { Vec::new() }
+}
+
+/// How many goroutines they are.
+fn number(groups: &[&Group]) -> u64 {
+    groups.iter().map(|g| g.count).fold(0, u64::saturating_add)
 }
 
 /// `, and as many each in main.process and main.write`: of whatever they serve each has one of these.
@@ -316,7 +353,7 @@ mod tests {
     #[test]
     fn two_halves_of_one_leak_are_named_by_who_started_them() {
         let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0), (10, 3, 3)]);
-        let found = find(&f, &w, |_| None).unwrap();
+        let found = find(&f, &w, &GoroutineVerdicts::default()).unwrap();
         assert!(
             found.sentence.starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
             "{}",
@@ -331,7 +368,7 @@ mod tests {
         let (mut f, w) = facts(&[(30_000, 1, 0)]);
         f.profile.baseline_t_ms = Some(0);
         f.profile.baseline_gc = Some(Gc { stacks: 150_000_000, ..Gc::default() });
-        let found = find(&f, &w, |_| None).unwrap();
+        let found = find(&f, &w, &GoroutineVerdicts::default()).unwrap();
         assert!(
             found.sentence.ends_with("their stacks grew by 250 MB, 50 % of the growth, about 13.3 kB each."),
             "{}",
@@ -347,11 +384,11 @@ mod tests {
             file: "svc/main.go".into(),
             starts: "main.worker".into(),
         };
-        assert_eq!(find(&f, &w, |_| None).unwrap().subject, go);
+        assert_eq!(find(&f, &w, &GoroutineVerdicts::default()).unwrap().subject, go);
         let (mut f, w) = facts(&[(30_000, 1, 0)]);
         f.goroutines.groups[0].created_by = None;
         let site = Subject::Site { function: "main.worker".into(), file: "svc/main.go".into() };
-        assert_eq!(find(&f, &w, |_| None).unwrap().subject, site);
+        assert_eq!(find(&f, &w, &GoroutineVerdicts::default()).unwrap().subject, site);
     }
 
     /// As a server of web sockets had it: four goroutines for each of 2,694 connections.
@@ -372,10 +409,37 @@ mod tests {
             path("goroutines in main.handle", 700_000, 90_000_000),
         ];
         f.graph = Some(GraphFacts { of_one_moment: true, paths, ..GraphFacts::default() });
-        let found = find(&f, &w, |_| None).unwrap();
+        let found = find(&f, &w, &GoroutineVerdicts::default()).unwrap();
         let said = "are in main.handle (chan receive), and as many each in main.deep and main.worker; their stacks grew by 150 MB, 30 % of the growth, about 18.5 kB each; with what each of them leads to in the heap, 40.0 MB, that is 38 %.";
         assert!(found.sentence.ends_with(said), "{}", found.sentence);
         assert!((found.confidence() - 0.38).abs() < 0.01, "{}", found.confidence());
+    }
+
+    /// As caddy had it: a goroutine watches the connection of each request, and the requests are in several
+    /// places.
+    #[test]
+    fn requests_that_are_served_are_named_and_not_who_watches_their_connections() {
+        let (mut f, w) = facts(&[(1_547, 0, 3), (1_290, 1, 2), (160, 2, 2), (97, 3, 2), (1_546, 3, 1)]);
+        let frames = ["net/http.(*connReader).backgroundRead", "net/http.(*conn).serve"];
+        for name in frames {
+            f.frames.push(Frame { function: name.into(), file: "http/server.go".into(), line: 700 });
+        }
+        f.goroutines.groups[0].stack = vec![4];
+        f.goroutines.groups[0].wait_reason = "IO wait".into();
+        for (at, place) in [(1, 1), (2, 2), (3, 3)] {
+            f.goroutines.groups[at].stack = vec![place, 5];
+            f.goroutines.groups[at].created_by = None;
+        }
+        let found = find(&f, &w, &GoroutineVerdicts::default()).unwrap();
+        let said =
+            "1,290 of 4,640 goroutines are in main.worker (chan receive), of 1,547 requests that are being served;";
+        assert!(found.sentence.starts_with(said), "{}", found.sentence);
+        assert!(found.title.ends_with("wait for somebody to send to their channel"), "{}", found.title);
+        let there = found.factors.iter().find(|f| f.name.starts_with("share of the requests")).unwrap();
+        assert!((there.value - 0.834).abs() < 0.001);
+        // What each request has beside it, as a client's connection, is of the crowd.
+        let about = found.factors.iter().find(|f| f.name.starts_with("share of the goroutines")).unwrap();
+        assert_eq!(about.value, 1.0);
     }
 
     /// Of a client's connections nobody has code of the program's on its stack (`lab/deaths`,
@@ -388,13 +452,13 @@ mod tests {
         }
         f.goroutines.groups[0].stack = vec![0, 1];
         f.goroutines.groups[0].created_by = None;
-        let found = find(&f, &w, |_| None).unwrap();
+        let found = find(&f, &w, &GoroutineVerdicts::default()).unwrap();
         assert!(found.sentence.contains("are in net/http.(*persistConn).readLoop"), "{}", found.sentence);
     }
 
     #[test]
     fn a_few_goroutines_are_no_finding() {
         let (f, w) = facts(&[(400, 1, 0)]);
-        assert_eq!(find(&f, &w, |_| None), None);
+        assert_eq!(find(&f, &w, &GoroutineVerdicts::default()), None);
     }
 }

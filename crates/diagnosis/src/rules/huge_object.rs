@@ -86,7 +86,13 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
                 "Bound what {function} collects in one buffer, slice or map: let old entries go, work in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
             )
         } else {
-            format!("Bound the size of what {function} makes in one piece, or work through it in pieces.")
+            // Who is seen works with it, and may have been handed it (seen in `lab/deaths`, heat-map: who
+            // smooths a grid that another function makes).
+            let by = match &heap.origin {
+                Origin::Suspects(s) if !s.is_empty() => format!("{function}, or who it has it from,"),
+                _ => function.to_owned(),
+            };
+            format!("Bound the size of what {by} makes in one piece, or work through it in pieces.")
         },
         site,
         do_now: vec![

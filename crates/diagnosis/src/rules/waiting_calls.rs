@@ -5,7 +5,7 @@ use crate::calls::{Calls, Waiting, waited_at_least};
 use crate::facts::{Facts, Frame, Group, Site};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::goroutine_verdicts::VerdictGroup;
+use crate::goroutine_verdicts::{GoroutineVerdicts, VerdictGroup};
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::library_waits::library_wait;
@@ -33,19 +33,17 @@ impl Rule for WaitingCalls {
 
     fn check(case: &Case<'_>, out: &mut Findings) {
         if let (Some(w), Some(heap)) = (case.window, case.heap) {
-            let cause = |at: &Frame| case.goroutines.pile_in(&at.function);
-            out.found(find(case.facts, case.growth, w, heap, cause));
+            out.found(find(case.facts, case.growth, w, heap, case.goroutines));
         }
     }
 }
 
-/// `cause` is the verdict on the goroutines that wait in a function.
-fn find<'v>(
+fn find(
     facts: &Facts,
     growth: &Growth,
     w: &Window,
     heap: &HeapCause<'_>,
-    cause: impl Fn(&Frame) -> Option<&'v VerdictGroup>,
+    verdicts: &GoroutineVerdicts,
 ) -> Option<Finding> {
     let calls = heap.calls.as_ref().filter(|_| heap.mechanism == Mechanism::WaitingCalls)?;
     let waiting = calls.waiting.as_ref()?;
@@ -55,7 +53,7 @@ fn find<'v>(
         Origin::Suspects(_) => (Subject::site(at), None),
     };
     // A verdict on few of them is not that on all.
-    let cause = cause(at).filter(|g| g.count.saturating_mul(2) >= waiting.count);
+    let cause = verdicts.pile_in(&at.function).filter(|g| g.count.saturating_mul(2) >= waiting.count);
     let holders = if cause.is_some() { Vec::new() } else { holders(facts, waiting) };
     Some(Finding {
         code: WaitingCalls::INFO.code,
@@ -70,14 +68,26 @@ fn find<'v>(
         // who writes.
         cure: cause
             .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
-            .map_or_else(|| the_cure(facts, w, waiting, at, !holders.is_empty()), |g| g.cure.clone()),
+            .map_or_else(
+                || {
+                    let wakes_within_ns = verdicts.wakes_within_ns(&at.function);
+                    the_cure(
+                        facts,
+                        w,
+                        waiting,
+                        at,
+                        Known { holders: !holders.is_empty(), wakes_within_ns, ..Known::default() },
+                    )
+                },
+                |g| g.cure.clone(),
+            ),
         site,
         do_now: do_now(facts, calls, waiting, at),
     })
 }
 
 /// What ends the wait: by the library that it is in, if that is known, else by its kind.
-fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> String {
+fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, known: Known) -> String {
     if let Some(most) = young(w, waiting) {
         return format!(
             "None of them has waited for longer than {}: nothing is stuck, more come than go. Bound how many may be in flight at a time; see who sends so many, and what answers them slowly.",
@@ -91,7 +101,7 @@ fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holder
             at.function
         ),
         None => {
-            let known = Known { holders, deadline: deadline(waiting.group), writes: is_writing(facts, waiting.group) };
+            let known = Known { deadline: deadline(waiting.group), writes: is_writing(facts, waiting.group), ..known };
             cure(waiting.wait, &at.function, known)
         }
     }
