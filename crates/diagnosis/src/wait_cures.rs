@@ -4,6 +4,10 @@ use crate::facts::Group;
 use crate::units::seconds;
 use crate::waits::Wait;
 
+/// Nanoseconds up to which who is woken by a timer of its own is not stuck: whoever waits for a day may as
+/// well be. Chosen.
+const SOON_NS: u64 = 300_000_000_000;
+
 /// What is known beside the wait itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -19,7 +23,8 @@ pub(crate) struct Known {
 
 /// What to do about goroutines that wait so in `place`.
 pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
-    if let (Wait::Select | Wait::ChanReceive, Some(ns)) = (wait, known.wakes_within_ns) {
+    let soon = known.wakes_within_ns.filter(|ns| *ns <= SOON_NS);
+    if let (Wait::Select | Wait::ChanReceive, Some(ns)) = (wait, soon) {
         return format!(
             "They are not stuck: a timer of its own wakes each in {place}, within {}. See who starts so many, or what else that they wait for comes late; let each wait for less, and bound how many there may be at a time.",
             seconds(ns as f64 / 1e9)
@@ -87,6 +92,8 @@ mod tests {
         let said = "They are not stuck: a timer of its own wakes each in main.group, within 30 s.";
         assert!(cure(Wait::Select, "main.group", known).starts_with(said));
         assert!(cure(Wait::Select, "main.group", Known::default()).starts_with("See why no case of the select"));
+        let late = Known { wakes_within_ns: Some(86_400_000_000_000), ..Known::default() };
+        assert!(cure(Wait::Select, "main.group", late).starts_with("See why no case of the select"));
         // Of a lock a timer that the goroutine has beside it says nothing.
         assert!(cure(Wait::Mutex, "main.group", known).starts_with("Find who holds the lock"));
     }
