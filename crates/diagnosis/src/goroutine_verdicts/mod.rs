@@ -111,16 +111,18 @@ impl GoroutineVerdicts {
 
     /// The largest group with a cause that waits in a function: what a pile there waits for in the end.
     pub(crate) fn pile_in(&self, function: &str) -> Option<&VerdictGroup> {
-        let there = self.groups.iter().filter(|g| !g.code.is_empty());
-        there.filter(|g| g.waits_in.as_ref().is_some_and(|s| s.function == function)).max_by_key(|g| g.count)
+        self.waiting_in(function).filter(|g| !g.code.is_empty()).max_by_key(|g| g.count)
     }
 
     /// Nanoseconds within which timers of their own wake nearly all goroutines that wait in a function (seen
     /// from outside: 9,900 groups of alerts, each in a select until its own `group_wait` is over, of which
     /// was said that nobody may send).
     pub(crate) fn wakes_within_ns(&self, function: &str) -> Option<u64> {
-        let there = self.groups.iter().filter(|g| g.waits_in.as_ref().is_some_and(|s| s.function == function));
-        there.max_by_key(|g| g.count)?.wakes_within_ns
+        self.waiting_in(function).max_by_key(|g| g.count)?.wakes_within_ns
+    }
+
+    fn waiting_in(&self, function: &str) -> impl Iterator<Item = &VerdictGroup> {
+        self.groups.iter().filter(move |g| g.waits_in.as_ref().is_some_and(|s| s.function == function))
     }
 }
 

@@ -55,6 +55,8 @@ fn find(
     // A verdict on few of them is not that on all.
     let cause = verdicts.pile_in(&at.function).filter(|g| g.count.saturating_mul(2) >= waiting.count);
     let holders = if cause.is_some() { Vec::new() } else { holders(facts, waiting) };
+    let wakes_within_ns = verdicts.wakes_within_ns(&at.function);
+    let known = Known { holders: !holders.is_empty(), wakes_within_ns, ..Known::default() };
     Some(Finding {
         code: WaitingCalls::INFO.code,
         subject,
@@ -68,19 +70,7 @@ fn find(
         // who writes.
         cure: cause
             .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
-            .map_or_else(
-                || {
-                    let wakes_within_ns = verdicts.wakes_within_ns(&at.function);
-                    the_cure(
-                        facts,
-                        w,
-                        waiting,
-                        at,
-                        Known { holders: !holders.is_empty(), wakes_within_ns, ..Known::default() },
-                    )
-                },
-                |g| g.cure.clone(),
-            ),
+            .map_or_else(|| the_cure(facts, w, waiting, at, known), |g| g.cure.clone()),
         site,
         do_now: do_now(facts, calls, waiting, at),
     })
