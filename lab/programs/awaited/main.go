@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -89,8 +90,23 @@ func park(name string, f func(), wakesIn int, waits ...wait) {
 		started.Done()
 		f()
 	}()
-	// One after the other, so that they do not write at once.
+	// One after the other, and each until it waits: they do not write at once, none stands in another's place in a queue, and
+	// none reads a variable of its caller that has been given something else since (seen on a busy machine: it read a connection
+	// on which the next pair of goroutines writes, and ended).
 	started.Wait()
+	for !isParked(truth[index].ID) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Whether a goroutine neither runs nor could.
+func isParked(id uint64) bool {
+	buffer := make([]byte, 1<<20)
+	_, after, found := strings.Cut("\n"+string(buffer[:runtime.Stack(buffer, true)]), fmt.Sprintf("\ngoroutine %d [", id))
+	if !found {
+		check(fmt.Errorf("goroutine %d has ended", id))
+	}
+	return !strings.HasPrefix(after, "run")
 }
 
 func address(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
@@ -220,7 +236,6 @@ func locks() {
 	rw := func(operation string, m *sync.RWMutex, waiters int) wait {
 		return wait{Operation: operation, Kind: "rwmutex", Address: address(unsafe.Pointer(m)), Waiters: waiters}
 	}
-	settle := func() { time.Sleep(50 * time.Millisecond) }
 	// A writer holds it: readers and other writers wait.
 	written := new(sync.RWMutex)
 	written.Lock()
@@ -245,7 +260,6 @@ func locks() {
 		return w
 	}
 	park("write-lock-pending", func() { read.Lock() }, 0, pending("write-lock"))
-	settle()
 	for i := 0; i < 3; i++ {
 		park("read-lock-behind", func() { read.RLock() }, 0, pending("read-lock"))
 	}
@@ -275,7 +289,6 @@ func locks() {
 	once := new(sync.Once)
 	park("once-first", func() { once.Do(func() { <-done }) }, 0,
 		chanOf("receive", (*unsafe.Pointer)(unsafe.Pointer(&done)), "struct {}", 0, 0, 0, 1))
-	settle()
 	for i := 0; i < 2; i++ {
 		park("once", func() { once.Do(func() {}) }, 0, wait{Operation: "lock", Kind: "mutex", Locked: true, Waiters: 2,
 			PartOf: "sync.Once"})
@@ -327,7 +340,6 @@ func inOut() {
 		client, server := pair()
 		park("tcp-read", func() { client.Read(make([]byte, 8)) }, 0, conn("read", "tcp", client, 0))
 		// Another one reads the same: it waits for the first.
-		time.Sleep(20 * time.Millisecond)
 		park("tcp-read-second", func() { client.Read(make([]byte, 8)) }, 0, wait{Operation: "semaphore", Kind: "semaphore",
 			Waiters: 1, PartOf: "internal/poll.FD"})
 		check(server.SetReadDeadline(time.Now().Add(time.Hour)))
@@ -335,15 +347,15 @@ func inOut() {
 		// Nobody reads: what is written stays in the kernel's queues, and the rest waits. It has a deadline for
 		// reads, which is not what it waits for.
 		// With small queues, so that they are full at once on a busy machine too.
-		client, server = pair()
-		for _, c := range []net.Conn{client, server} {
+		writer, other := pair()
+		for _, c := range []net.Conn{writer, other} {
 			check(c.(*net.TCPConn).SetWriteBuffer(8 << 10))
 			check(c.(*net.TCPConn).SetReadBuffer(8 << 10))
 		}
-		check(client.SetReadDeadline(time.Now().Add(time.Hour)))
-		park("tcp-write", func() { client.Write(make([]byte, 8<<20)) }, 0, conn("write", "tcp", client, 0))
-		check(server.SetDeadline(time.Now().Add(2 * time.Hour)))
-		park("tcp-write-deadline", func() { server.Write(make([]byte, 8<<20)) }, 7200, conn("write", "tcp", server, 7200))
+		check(writer.SetReadDeadline(time.Now().Add(time.Hour)))
+		park("tcp-write", func() { writer.Write(make([]byte, 8<<20)) }, 0, conn("write", "tcp", writer, 0))
+		check(other.SetDeadline(time.Now().Add(2 * time.Hour)))
+		park("tcp-write-deadline", func() { other.Write(make([]byte, 8<<20)) }, 7200, conn("write", "tcp", other, 7200))
 		accept := wait{Operation: "read", Kind: "descriptor", What: "tcp", Fd: fd(listener.(fileConn)), Waiters: 1,
 			Local: listener.Addr().String()}
 		park("accept", func() { listener.Accept() }, 0, accept)
@@ -365,19 +377,19 @@ func inOut() {
 	check(os.RemoveAll(dir))
 	read, write, err := os.Pipe()
 	check(err)
-	pipe := func(deadline int) wait {
+	pipe := func(read *os.File, deadline int) wait {
 		return wait{Operation: "read", Kind: "descriptor", What: "pipe", Fd: fd(read), Waiters: 1, HasDeadline: deadline > 0,
 			DeadlineIn: deadline}
 	}
-	park("pipe", func() { read.Read(make([]byte, 8)) }, 0, pipe(0))
-	read, other, err := os.Pipe()
+	park("pipe", func() { read.Read(make([]byte, 8)) }, 0, pipe(read, 0))
+	timed, other, err := os.Pipe()
 	check(err)
-	check(read.SetReadDeadline(time.Now().Add(time.Hour)))
-	park("pipe-deadline", func() { read.Read(make([]byte, 8)) }, 3600, pipe(3600))
+	check(timed.SetReadDeadline(time.Now().Add(time.Hour)))
+	park("pipe-deadline", func() { timed.Read(make([]byte, 8)) }, 3600, pipe(timed, 3600))
 	var blocking [2]int
 	check(syscall.Pipe(blocking[:]))
 	park("system-call", func() { syscall.Read(blocking[0], make([]byte, 8)) }, 0, wait{Operation: "system-call"})
-	hold = append(hold, packet, unix, client, server, read, write, other)
+	hold = append(hold, packet, unix, client, server, read, write, timed, other)
 }
 
 func main() {
