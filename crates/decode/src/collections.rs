@@ -30,6 +30,7 @@ fn counted(c: Counted) -> GraphCensus {
         fill: if c.capacity > 0 { c.elements as f64 / c.capacity as f64 } else { 0.0 },
         count: c.count,
         at: c.at.0,
+        at_hand: c.at_hand,
         ..GraphCensus::default()
     }
 }

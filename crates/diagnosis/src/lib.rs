@@ -39,6 +39,7 @@ mod growth;
 mod heap_cause;
 mod heap_summary;
 mod heap_use;
+mod held_up;
 mod holder;
 mod in_c;
 mod joined;

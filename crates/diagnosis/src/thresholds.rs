@@ -90,6 +90,14 @@ pub(crate) mod goroutine_growth {
     pub(crate) const AS_MANY_ONE_IN: u64 = 20;
 }
 
+pub(crate) mod held_up {
+    /// Part of the live heap that a queue must keep. Chosen: more than all the rest.
+    pub(crate) const MOST: f64 = 0.5;
+    /// Part of the growth's time that who has it at hand must have waited. Chosen; 0.98 and more where it was
+    /// seen (a client without a timeout, a peer that does not read), where the growth began with the wait.
+    pub(crate) const WAITED: f64 = 0.5;
+}
+
 pub(crate) mod heap_growth {
     /// Times as many, or as few, as calls in flight, within which what a shared object has many of is one for
     /// each call. Chosen: a few of them may just have come or gone.

@@ -6,6 +6,7 @@ use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::at_hand::at_hand;
 use crate::collections::arrays::{Arrays, From, Sequence, unknown_elements};
 use crate::collections::channels::FoundChan;
 use crate::collections::maps::FoundMap;
@@ -65,6 +66,9 @@ pub struct Counted {
     pub header: Addr,
     /// Where the largest one stands, by which it is known again: of a slice or string its array.
     pub at: Addr,
+    /// Of one that keeps much of the heap and may be a queue: goroutines that have it at hand, the nearest
+    /// first.
+    pub at_hand: Vec<u64>,
 }
 
 /// A collection, before its owner is asked for.
@@ -177,15 +181,15 @@ fn is_part(of: What, own: u64, whole: u64) -> bool {
 /// Those of one owner and type put together; `ways` are those to each.
 pub(crate) fn census(heap: &Heap<'_>, found: Vec<Found>, ways: &mut impl Iterator<Item = Vec<String>>) -> Vec<Counted> {
     let layout = heap.graph.layout();
-    let mut merged: FxHashMap<(CollectionKind, String, String), Counted> = FxHashMap::default();
+    let mut merged: FxHashMap<(CollectionKind, String, String), (Counted, Vec<ObjectId>)> = FxHashMap::default();
     for f in found {
         let way = ways.next().unwrap_or_default();
         let owner = way.join(" ");
         let alone = if f.is_part { f.bytes } else { retained(heap, f.object).max(layout.bytes(f.object)) };
-        let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {
+        let first = || Counted {
             kind: f.kind,
-            owner,
-            type_name: f.type_name,
+            owner: owner.clone(),
+            type_name: f.type_name.clone(),
             elements: 0,
             capacity: 0,
             bytes: 0,
@@ -193,21 +197,75 @@ pub(crate) fn census(heap: &Heap<'_>, found: Vec<Found>, ways: &mut impl Iterato
             count: 0,
             header: f.header,
             at: f.at,
-        });
+            at_hand: Vec::new(),
+        };
+        let key = (f.kind, owner.clone(), f.type_name.clone());
+        let (entry, objects) = merged.entry(key).or_insert_with(|| (first(), Vec::new()));
+        objects.push(f.object);
         entry.elements += f.elements;
         entry.capacity += f.capacity;
         entry.bytes += f.bytes;
         entry.retained_bytes += alone;
         entry.count += 1;
     }
-    let mut out: Vec<Counted> = merged.into_values().collect();
+    let mut queues: Vec<&mut (Counted, Vec<ObjectId>)> =
+        merged.values_mut().filter(|(counted, _)| may_be_a_queue(counted, heap.live().bytes)).collect();
+    let sets: Vec<&[ObjectId]> = queues.iter().map(|(_, objects)| objects.as_slice()).collect();
+    let found = at_hand(heap, &sets);
+    for ((counted, _), goroutines) in queues.iter_mut().zip(found) {
+        counted.at_hand = goroutines;
+    }
+    let mut out: Vec<Counted> = merged.into_values().map(|(counted, _)| counted).collect();
     out.sort_by(|a, b| (b.bytes, b.elements, &a.owner).cmp(&(a.bytes, a.elements, &b.owner)));
     out
+}
+
+/// Whether it may be what one fills and another empties, and matters: a list or a channel that keeps a good
+/// part of the heap, or a few such, one for each client.
+fn may_be_a_queue(of: &Counted, live_bytes: u64) -> bool {
+    /// Part of what is live, one in so many.
+    const PART: u64 = 4;
+    /// So many are told as one.
+    const FEW: u64 = 64;
+    matches!(of.kind, CollectionKind::Slice | CollectionKind::Chan)
+        && of.count <= FEW
+        && !is_of_bytes(&of.type_name)
+        && of.retained_bytes >= live_bytes / PART
+}
+
+/// Whether it is a buffer.
+fn is_of_bytes(type_name: &str) -> bool {
+    type_name == "[]uint8" || type_name == unknown_elements(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_queue() {
+        let of = |kind, retained_bytes, count| Counted {
+            kind,
+            owner: String::new(),
+            type_name: "[]*main.job".into(),
+            elements: 1000,
+            capacity: 1000,
+            bytes: 8000,
+            retained_bytes,
+            count,
+            header: Addr::default(),
+            at: Addr::default(),
+            at_hand: Vec::new(),
+        };
+        let live = 100_000_000;
+        assert!(may_be_a_queue(&of(CollectionKind::Slice, 80_000_000, 1), live));
+        assert!(may_be_a_queue(&of(CollectionKind::Chan, 30_000_000, 5), live));
+        assert!(!may_be_a_queue(&of(CollectionKind::Map, 80_000_000, 1), live), "that is looked up, not emptied");
+        assert!(!may_be_a_queue(&of(CollectionKind::Slice, 8_000_000, 1), live), "it is little of the heap");
+        assert!(!may_be_a_queue(&of(CollectionKind::Slice, 80_000_000, 30_000), live), "one for each of thousands");
+        let buffer = Counted { type_name: "[]uint8".into(), ..of(CollectionKind::Slice, 80_000_000, 1) };
+        assert!(!may_be_a_queue(&buffer, live));
+    }
 
     #[test]
     fn a_part_of_a_value_keeps_no_more_than_itself() {

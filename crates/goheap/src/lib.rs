@@ -16,11 +16,13 @@
 //! - `types`: types of objects; `on_stacks` words of frames that speak of types too.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
+//! - `at_hand`: which goroutines fill or empty what may be a queue.
 //! - `liveness`: which blocked goroutines nothing can ever wake, and who leads to what they wait for.
 //! - `made`: where the program's code makes what a root keeps.
 //! - `phases`: how its time goes.
 //! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
+mod at_hand;
 mod census;
 mod collections;
 mod copies;

@@ -8,6 +8,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::held_up::HeldUp;
 use crate::reachability::Reachability;
 use crate::reads::reads_by;
 use crate::sentence::{growth as growth_of, level, look_for_change, memory_limit_for, never_touched, place};
@@ -99,7 +100,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: factors(facts, growth, w, heap, c),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, growth, c, w, heap),
-        cure: cure(facts, c, heap),
+        cure: cure(facts, c, w, heap),
         site: Some(c.site),
         do_now: do_now(facts, c, w, heap, per_call),
     })
@@ -172,12 +173,18 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
                 format!(": {marks} ran meanwhile and found it alive")
             }
         };
+        out += &held_up(facts, w, heap).map_or_else(String::new, |held| format!("; {}", held.text()));
     }
     if let Some(recursion) = &heap.recursion {
         out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));
     }
     out.push('.');
     out
+}
+
+/// Who has the queue at hand that stays alive, and waits for something else.
+fn held_up<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'_>) -> Option<HeldUp<'a>> {
+    HeldUp::of(facts, w).filter(|_| heap.mechanism == Mechanism::StaysAlive && heap.recursion.is_none())
 }
 
 fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> Vec<Evidence> {
@@ -257,13 +264,16 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
     ))
 }
 
-fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>) -> String {
+fn cure(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> String {
     let function = &c.frame.function;
     if let Some(recursion) = &heap.recursion {
         return format!(
             "Bound how deep {} may go: a check for cycles, a limit on its input; or hand one buffer down to all levels in place of a copy for each.",
             recursion.of.function
         );
+    }
+    if let Some(held) = held_up(facts, w, heap) {
+        return held.cure();
     }
     match heap.mechanism {
         Mechanism::CallsAtWork(_) if reads_by(facts, c).is_some() => format!(

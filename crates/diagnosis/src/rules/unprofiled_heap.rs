@@ -8,6 +8,7 @@ use crate::findings::Findings;
 use crate::graph_certainty::rival_of_dead_variables;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
+use crate::held_up::HeldUp;
 use crate::made;
 use crate::owner::is_inside;
 use crate::reachability::{HeldBy, Reachability};
@@ -98,6 +99,8 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         }
         _ => String::new(),
     };
+    let held_up = HeldUp::of(facts, w).filter(|_| heap.mechanism == Mechanism::StaysAlive);
+    let meanwhile = held_up.as_ref().map_or_else(String::new, |held| format!("; {}", held.text()));
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
     let share = heap.parts.share(heap.parts.heap);
@@ -131,7 +134,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         level: level(facts, w.end_bytes),
         title: what.into(),
         sentence: format!(
-            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}{kept}; which line allocated it is not recorded{named}.",
+            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}{kept}{meanwhile}; which line allocated it is not recorded{named}.",
             service(facts),
             bytes(w.growth()),
             seconds(w.seconds()),
@@ -160,7 +163,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
         .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
         .collect(),
-        cure: cure(facts, heap, first, holder),
+        cure: cure(facts, heap, first, holder, held_up.as_ref()),
         site: None,
         do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()), first),
     })
@@ -176,11 +179,18 @@ fn is_on_a_stack(facts: &Facts, made: &GraphMade) -> bool {
 /// How the next capture knows it.
 const TO_KNOW_THE_LINE: &str = "To know the line: import net/http/pprof in the program (or have it call pprof.WriteHeapProfile; to import runtime/pprof alone is not enough); the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.";
 
-fn cure(facts: &Facts, heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
+fn cure(
+    facts: &Facts,
+    heap: &HeapCause<'_>,
+    first: Option<&Suspect<'_>>,
+    holder: Option<&HeldBy<'_>>,
+    held_up: Option<&HeldUp<'_>>,
+) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
     let keeps = || {
         let reach = heap.reach.as_ref();
-        what_to_bound::habit(facts, reach).or_else(|| what_to_bound::collection(facts, reach))
+        let first = held_up.map(HeldUp::cure).or_else(|| what_to_bound::habit(facts, reach));
+        first.or_else(|| what_to_bound::collection(facts, reach))
     };
     if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
         return format!("{cure} {TO_KNOW_THE_LINE}");

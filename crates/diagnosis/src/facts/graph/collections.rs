@@ -36,6 +36,12 @@ pub struct GraphCensus {
     /// known.
     #[serde(skip_serializing_if = "is_nowhere")]
     pub at: u64,
+    /// Of a list or channel that keeps a good part of the heap: goroutines by number from whose stacks at
+    /// most three steps lead to it, the nearest first: of a queue who fills it, and who empties it. Empty of
+    /// others, and in captures up to 0.1.0.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_hand: Vec<u64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde wants it.
