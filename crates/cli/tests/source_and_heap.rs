@@ -98,8 +98,8 @@ fn a_kept_slice_is_found_in_source_and_heap(minor: u16, mode: Mode) {
     let told = lastgasp(&toolchain, &["report", capture, "--source", "lab/programs/kept"]);
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.contains("slice-retention") && told.contains(&format!("main.go:{last} [slice-kept]")), "{told}");
-    // The one that copies is accused of nothing.
-    assert!(!told.contains(&format!("main.go:{}", line("copied = append([]int(nil), b[:3]...)"))), "{told}");
+    // The one that copies is accused of nothing; that it allocates, a sample may say.
+    assert!(!told.contains(&format!("main.go:{} [", line("copied = append([]int(nil), b[:3]...)"))), "{told}");
 }
 
 #[test]

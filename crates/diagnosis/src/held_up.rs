@@ -10,7 +10,7 @@ use crate::facts::{Facts, Frame, GoroutineList, GraphCensus, Group, Kind};
 use crate::graph_certainty::share_of_live;
 use crate::library_waits::library_wait;
 use crate::owner::{is_standard_library, owner_on};
-use crate::thresholds::held_up::{MOST, WAITED};
+use crate::thresholds::heap_growth::{HELD_UP, QUEUE};
 use crate::units::{count, plural, seconds};
 use crate::waits::{Doing, Wait, doing, is_writing};
 use crate::window::Window;
@@ -35,7 +35,7 @@ impl<'a> HeldUp<'a> {
     /// Those of the function in which most of them wait, the nearest to the queue if there are several.
     pub(crate) fn of(facts: &'a Facts, w: &Window) -> Option<Self> {
         let graph = facts.graph.as_ref().filter(|g| g.of_one_moment)?;
-        let may_be_it = |c: &&GraphCensus| !c.at_hand.is_empty() && share_of_live(graph, c.retained_bytes) >= MOST;
+        let may_be_it = |c: &&GraphCensus| !c.at_hand.is_empty() && share_of_live(graph, c.retained_bytes) >= QUEUE;
         // Of several, each within the other, the innermost.
         let queue = graph.census.iter().filter(may_be_it).min_by_key(|c| c.retained_bytes)?;
         let waited: HashMap<u64, u64> =
@@ -45,7 +45,7 @@ impl<'a> HeldUp<'a> {
         let mut found: Vec<Self> = Vec::new();
         for id in &queue.at_hand {
             let waited_s = waited.get(id).map_or(0.0, |ns| *ns as f64 / 1e9);
-            if waited_s < WAITED * w.seconds() {
+            if waited_s < HELD_UP * w.seconds() {
                 continue;
             }
             let kind = kind_of.get(id).and_then(|k| list.kinds.get(*k as usize));

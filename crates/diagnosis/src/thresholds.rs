@@ -90,15 +90,14 @@ pub(crate) mod goroutine_growth {
     pub(crate) const AS_MANY_ONE_IN: u64 = 20;
 }
 
-pub(crate) mod held_up {
-    /// Part of the live heap that a queue must keep. Chosen: more than all the rest.
-    pub(crate) const MOST: f64 = 0.5;
-    /// Part of the growth's time that who has it at hand must have waited. Chosen; 0.98 and more where it was
-    /// seen (a client without a timeout, a peer that does not read), where the growth began with the wait.
-    pub(crate) const WAITED: f64 = 0.5;
-}
-
 pub(crate) mod heap_growth {
+    /// Part of the live heap that a queue must keep, for those that have it at hand to be looked at. Chosen:
+    /// more than all the rest.
+    pub(crate) const QUEUE: f64 = 0.5;
+    /// Part of the growth's time that one of them must have waited for something else, to be held up. Chosen;
+    /// 0.98 and more where the growth began with the wait (a client without a timeout, a peer that did not
+    /// read), 0.6 where the queue was filled before.
+    pub(crate) const HELD_UP: f64 = 0.5;
     /// Times as many, or as few, as calls in flight, within which what a shared object has many of is one for
     /// each call. Chosen: a few of them may just have come or gone.
     pub(crate) const ONE_EACH: u64 = 3;
@@ -350,6 +349,9 @@ pub(crate) mod waiting_calls {
     /// Goroutines that must have come with the growth, for each that waits. Chosen: who was there before has
     /// nothing to do with it.
     pub(crate) const MIN_NEW: f64 = 0.5;
+    /// Part by which what a queue has many of may differ from those that wait, and still be one for each.
+    /// Chosen: both are counted, at one moment.
+    pub(crate) const AS_MANY: f64 = 0.1;
     /// Objects of the culprit for each that waits. Chosen; 0.99 to 1.05 in the recorded ones.
     pub(crate) const MIN_OBJECTS: f64 = 0.8;
     /// Objects of one size for each that waits, at most, for them to be what those hold. Chosen, not

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_heapgraph::{Holder, ObjectId};
-use rustc_hash::FxHashSet;
+use lastgasp_heapgraph::{Holder, ObjectId, RootId};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::heap::Heap;
 
@@ -31,21 +31,22 @@ pub(crate) fn at_hand(heap: &Heap<'_>, sets: &[&[ObjectId]]) -> Vec<Vec<u64>> {
         if asked.is_empty() {
             break;
         }
+        for (goid, set) in on_stacks(heap, &asked) {
+            known.get_mut(set).into_iter().for_each(|known| {
+                known.entry(goid).or_insert(steps);
+            });
+        }
         let objects: Vec<ObjectId> = asked.iter().map(|(object, _)| *object).collect();
         let mut next = Vec::new();
         for ((_, set), holders) in asked.iter().zip(heap.graph.holders(&objects, MOST_POINTERS)) {
-            let is_everybodys = holders.len() >= MOST_POINTERS;
-            for holder in holders {
-                match holder {
-                    Holder::Root(root) => {
-                        if let (Some(goid), Some(known)) = (heap.goid(root), known.get_mut(*set)) {
-                            known.entry(goid).or_insert(steps);
-                        }
-                    }
-                    Holder::Object(above) if !is_everybodys && seen.insert((above, *set)) => next.push((above, *set)),
-                    _ => {}
-                }
+            if holders.len() >= MOST_POINTERS {
+                continue;
             }
+            let above = holders.into_iter().filter_map(|holder| match holder {
+                Holder::Object(above) => Some((above, *set)),
+                _ => None,
+            });
+            next.extend(above.filter(|above| seen.insert(*above)));
         }
         asked = next;
     }
@@ -55,4 +56,21 @@ pub(crate) fn at_hand(heap: &Heap<'_>, sets: &[&[ObjectId]]) -> Vec<Vec<u64>> {
         all.into_iter().map(|(_, goid)| goid).take(MOST_GOROUTINES).collect()
     };
     known.into_iter().map(nearest_first).collect()
+}
+
+/// Goroutines on whose stacks one of the objects is, each with the object's set. What a variable holds is there
+/// too: in the graph goroutines do not hold that.
+fn on_stacks(heap: &Heap<'_>, asked: &[(ObjectId, usize)]) -> Vec<(u64, usize)> {
+    let mut sets: FxHashMap<ObjectId, Vec<usize>> = FxHashMap::default();
+    for (object, set) in asked {
+        sets.entry(*object).or_default().push(*set);
+    }
+    let roots = &heap.awaited.roots;
+    let goroutines = (0..roots.len() as u32).map(RootId).filter_map(|root| Some((root, heap.goid(root)?)));
+    let mut out = Vec::new();
+    for (root, goid) in goroutines {
+        let of = roots.held_by(root).filter_map(|object| sets.get(&object)).flatten();
+        out.extend(of.map(|set| (goid, *set)));
+    }
+    out
 }

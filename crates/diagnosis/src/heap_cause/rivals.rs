@@ -108,6 +108,7 @@ impl<'a> HeapCause<'a> {
             let tell = "whether the other end goes on at all, and how fast";
             return vec![Rival::open("others that lead there, and fill it faster than it is emptied", tell)];
         }
+        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count);
         let freed_nothing =
             || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
         match &self.origin {
@@ -116,12 +117,12 @@ impl<'a> HeapCause<'a> {
                 vec![Rival::open("memory that others hold, while these wait", tell)]
             }
             // One buffer each, or a few: else the numbers only happen to be alike.
-            Origin::Profiled(c) if !self.is_a_few_each(c) => vec![Rival::open(
+            Origin::Profiled(c) if !self.is_a_few_each(facts, c, waiting) => vec![Rival::open(
                 "memory that others hold, while these wait",
                 format!(
                     "{} have come for {} that wait, which is no few each: who holds them (the heap's references)",
                     plural(c.growth.objects, "object"),
-                    count(self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count))
+                    count(waiting)
                 ),
             )],
             Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
@@ -206,7 +207,7 @@ impl<'a> HeapCause<'a> {
         let came = pile.came() == Some(true);
         let enough = culprit.growth.objects as f64 >= waiting as f64 * MIN_OBJECTS;
         let holder = self.reach.as_ref().and_then(|r| r.holder.as_ref()).map(HeldBy::text);
-        let holder = holder.or_else(|| self.shared().map(SharedObject::text));
+        let holder = holder.or_else(|| self.shared().map(SharedObject::text)).filter(|_| !self.is_queue_of(waiting));
         (came && enough && culprit.growth.bytes / waiting >= MIN_HELD).then(|| {
             let tell = format!("{} wait in {}: who holds the objects", count(waiting), pile.of.function);
             Rival::tested("goroutines that wait, and hold it", holder, tell)

@@ -5,11 +5,11 @@ use crate::calls::Calls;
 use crate::facts::{Facts, Frame};
 use crate::growth::Culprit;
 use crate::owner::frame;
-use crate::reachability::HeldBy;
+use crate::reachability::{HeldBy, Reachability};
 use crate::shared_object::SharedObject;
 use crate::suspects::waiting_pile;
 use crate::thresholds::heap_growth::{MIN_CALLS, MIN_SHARE};
-use crate::thresholds::waiting_calls::{MANY, MIN_HELD, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
+use crate::thresholds::waiting_calls::{AS_MANY, MANY, MIN_HELD, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, plural};
 use crate::waits::is_held_up;
 use crate::window::Window;
@@ -23,14 +23,27 @@ impl<'a> HeapCause<'a> {
         let few = held.root().goroutines < MIN_CALLS;
         let one_each = |calls: &Calls<'_>| {
             let waiting = calls.waiting.as_ref().map(|w| w.count).filter(|n| *n >= MANY)?;
+            if calls.part_waiting() >= MOST_CALLS && self.is_queue_of(waiting) {
+                return Some(true);
+            }
             let came = calls.called.saturating_mul(2) > calls.total || calls.came() == Some(true);
             let objects = match &self.origin {
-                Origin::Profiled(c) => (MIN_OBJECTS..=1.3).contains(&(c.growth.objects as f64 / waiting as f64)),
-                Origin::Suspects(_) => self.one_for_each(facts, 2).is_some(),
+                Origin::Profiled(c) if (MIN_OBJECTS..=1.3).contains(&(c.growth.objects as f64 / waiting as f64)) => {
+                    true
+                }
+                _ => self.one_for_each(facts, 2).is_some(),
             };
             Some(came && objects && calls.part_waiting() >= MOST_CALLS)
         };
         few && self.calls.as_ref().and_then(one_each).unwrap_or(false)
+    }
+
+    /// Whether the one collection that keeps most of the growth has an element for each of those that wait: exact,
+    /// where samples of what they hold may be too few (seen on a busy machine in `lab/deaths`, chan-receive: once
+    /// in twenty plays, "what one function allocates stays alive", surely).
+    pub(super) fn is_queue_of(&self, waiting: u64) -> bool {
+        let elements = self.reach.as_ref().and_then(Reachability::collection).map_or(0, |c| c.elements);
+        (1.0 - AS_MANY..=1.0 + AS_MANY).contains(&(elements as f64 / waiting.max(1) as f64))
     }
 
     /// The object that keeps most of the growth and is no list of the calls in flight (seen in lab/deaths,
@@ -106,7 +119,7 @@ impl<'a> HeapCause<'a> {
         // Where they are not as many as its objects nothing links them to it (seen in lab/cluster: a cache
         // that grew by 1,800 pages while 51 calls of another function waited, and "51 calls hold 3.5 MB
         // each").
-        let as_many = a_few_each(culprit.growth.objects, waiting);
+        let as_many = self.is_a_few_each(facts, culprit, waiting);
         (came && as_many && bytes_each >= MIN_HELD).then_some(pile)
     }
 
@@ -143,16 +156,21 @@ impl<'a> HeapCause<'a> {
         }
     }
 
-    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits.
-    pub(super) fn is_a_few_each(&self, culprit: &Culprit) -> bool {
-        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count);
-        a_few_each(culprit.growth.objects, waiting)
+    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits: by its samples,
+    /// or by what the heap has exactly so many of. One sample of 48 bytes stands for 10,900 objects (seen on a
+    /// busy machine in `lab/deaths`, chan-receive: in one play of twenty a picture's header was sampled, its 667
+    /// pictures were "11,600 objects", and nobody waited with them).
+    pub(super) fn is_a_few_each(&self, facts: &Facts, culprit: &Culprit, waiting: u64) -> bool {
+        a_few_each(culprit.growth.objects, waiting) || self.one_for(facts, waiting, MOST_EACH).is_some()
     }
 
     /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
     /// they hold, where no profile says it.
     pub(super) fn one_for_each(&self, facts: &Facts, at_most: u64) -> Option<String> {
-        let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
+        self.one_for(facts, self.calls.as_ref()?.waiting.as_ref()?.count, at_most)
+    }
+
+    fn one_for(&self, facts: &Facts, waiting: u64, at_most: u64) -> Option<String> {
         let heap = facts.heap.as_ref()?;
         let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
         let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
@@ -163,6 +181,9 @@ impl<'a> HeapCause<'a> {
         Some(format!("the heap has {} of {}, and {} wait", plural(n, "object"), bytes(size), count(waiting)))
     }
 }
+
+/// Objects that each of those that wait may have: more are no few.
+const MOST_EACH: u64 = 4;
 
 /// A frame of a function that some goroutine is in.
 fn frame_of<'a>(facts: &'a Facts, function: &str) -> Option<&'a Frame> {
