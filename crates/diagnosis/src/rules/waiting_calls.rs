@@ -343,7 +343,10 @@ fn do_now(facts: &Facts, calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Gc, Goroutines, GraphFacts, GraphLeader, GraphNode, GraphPath, Heap, LargeObjects, Sample};
+    use crate::facts::{
+        Amount, Gc, Goroutines, GraphCensus, GraphFacts, GraphLeader, GraphNode, GraphPath, GraphRoot, Heap,
+        LargeObjects, Sample, Site,
+    };
 
     /// As v2ray had it: writers wait for who does not read, and what is queued up behind them those lead to
     /// as well who fill the queues.
@@ -455,5 +458,66 @@ mod tests {
         assert_eq!((found.code, found.confidence() <= crate::UNTESTED), ("waiting-calls", true), "{found:?}");
         let rival = found.rivals.iter().find(|r| r.cause.starts_with("memory that others hold")).unwrap();
         assert!(rival.because.contains("the heap has 600 objects of 800 kB, and 600 wait"), "{}", rival.because);
+    }
+
+    /// Uploads are in a queue whose reader has ended, and each of 667 calls waits for its receipt. What each has
+    /// handed over is of 300 kB with a header of 48 bytes; one of those was sampled (`lab/deaths`, chan-receive).
+    #[test]
+    fn who_waits_with_what_a_queue_keeps_is_told_whatever_was_sampled() {
+        let names = ["runtime.chanrecv1", "main.(*batcher).store", "main.main.func1", "main.receive"];
+        let frame = |f: &&str| Frame { function: (*f).into(), file: "svc/main.go".into(), line: 4 };
+        let waiting = Group {
+            count: 667,
+            state: "waiting".into(),
+            wait_reason: "chan receive".into(),
+            stack: vec![0, 1, 2],
+            ..Group::default()
+        };
+        let of = |bytes, objects| Amount { bytes, objects };
+        let site =
+            |amount| Site { stack: vec![3, 2], current: amount, allocated: amount, samples: 300, ..Site::default() };
+        let queue = GraphCensus {
+            owner: "goroutine in main.main .in".into(),
+            type_name: "chan *main.upload".into(),
+            kind: "chan".into(),
+            elements: 667,
+            retained_bytes: 205_000_000,
+            count: 1,
+            ..GraphCensus::default()
+        };
+        let root = GraphRoot {
+            kind: "goroutine".into(),
+            name: "main.main".into(),
+            goroutines: 1,
+            objects: 2005,
+            retained_bytes: 205_000_000,
+            ..GraphRoot::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 206_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 668, running: 1, groups: vec![waiting], ..Goroutines::default() },
+            frames: names.iter().map(frame).collect(),
+            graph: Some(GraphFacts {
+                of_one_moment: true,
+                live_bytes: 205_500_000,
+                roots: vec![root],
+                census: vec![queue],
+                ..GraphFacts::default()
+            }),
+            ..Facts::default()
+        };
+        facts.profile.rate = 524_288;
+        facts.profile.baseline_t_ms = Some(0);
+        let sample =
+            |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 2_070_000, goroutines: 1 + i * 6, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        for sampled in [of(205_000_000, 667), of(205_524_312, 667 + 10_923)] {
+            facts.profile.sites = vec![site(sampled)];
+            let diagnosis = diagnose(&facts);
+            let found = diagnosis.verdict().unwrap();
+            assert_eq!(found.code, "waiting-calls", "{}", found.sentence);
+            assert!(found.sentence.contains("667 of 667 goroutines"), "{}", found.sentence);
+            assert!(found.confidence() <= crate::UNTESTED, "the queue keeps it too");
+        }
     }
 }
