@@ -177,11 +177,15 @@ impl<'a> Reachability<'a> {
 
     /// The collection that keeps most of it, and the first step of the way to it, where no one root keeps it:
     /// `one map[string]main.customer of 41,339 elements keeps 203 MB of it, by way of goroutine in main.load`.
-    /// With the function, if it is a goroutine's.
+    /// With the function, if it is a goroutine's and a place in the program.
     pub(crate) fn shared_collection(&self) -> Option<(String, Option<&'a str>)> {
         let (text, path) = (self.collection_text().filter(|_| self.holder.is_none())?, self.most_way()?);
         let root = path.steps.first().filter(|root| !root.is_empty())?;
-        Some((format!("{text}, by way of {root}"), goroutines_of(path)))
+        // In `main.main` all is; what stands in a library's frame that library's callers have handed to it, as a
+        // server its handlers.
+        let is_a_place = |f: &&str| *f != "main.main" && !f.starts_with("main.main.");
+        let own = path.steps.get(1).is_none_or(|step| !step.starts_with("[frame ") || step.starts_with("[frame main."));
+        Some((format!("{text}, by way of {root}"), goroutines_of(path).filter(is_a_place).filter(|_| own)))
     }
 
     /// The holder, if it is a package variable.
@@ -305,6 +309,31 @@ mod tests {
         g.paths[0] = way("global main.timers");
         g.roots[0].retained_bytes = 80 * MB;
         assert!(!is_apart(&g), "they have a part of their own");
+    }
+
+    /// All handlers' data is kept by way of the server's own goroutine as well: that is no place to look.
+    #[test]
+    fn a_servers_loop_is_no_place() {
+        let from = |steps: &[&str]| {
+            let mut g = graph(400, 0, Vec::new());
+            let steps = steps.iter().map(|s| (*s).to_owned()).collect();
+            g.paths = vec![GraphPath { steps, bytes: 300 * MB, ..GraphPath::default() }];
+            g.census = vec![GraphCensus {
+                type_name: "map[string]main.item".into(),
+                elements: 9_000,
+                retained_bytes: 390 * MB,
+                count: 1,
+                ..GraphCensus::default()
+            }];
+            let (text, from) = Reachability::of(Some(&g), 400 * MB).unwrap().shared_collection().unwrap();
+            assert!(text.starts_with("one map[string]main.item of 9,000 elements keeps 390 MB of it, by way of"));
+            from.map(str::to_owned)
+        };
+        assert_eq!(from(&["goroutine in main.load", "[frame main.main]", ".m"]).as_deref(), Some("main.load"));
+        assert_eq!(from(&["goroutine in svc.load", ".m"]).as_deref(), Some("svc.load"));
+        assert_eq!(from(&["goroutine in main.main.gowrap1", "[frame net/http.(*Server).Serve]", ".Handler"]), None);
+        assert_eq!(from(&["goroutine in svc.serve", "[frame net/http.(*Server).Serve]", ".Handler"]), None);
+        assert_eq!(from(&["global main.cache", ".m"]), None);
     }
 
     #[test]

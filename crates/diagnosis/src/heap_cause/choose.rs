@@ -61,11 +61,12 @@ impl<'a> HeapCause<'a> {
             (_, Some(each)) if seems_alive || marked_alive || !fits || self.freed().is_some() => {
                 Mechanism::CallsAtWork(each)
             }
-            // Garbage beside it is what GOGC allows; of what is alive there was more with every mark (seen: an
-            // interpreter whose script appends to a list, 58 MB alive at last and 124 MB garbage).
-            _ if seems_alive || self.collector.live_grows => Mechanism::StaysAlive,
+            _ if seems_alive => Mechanism::StaysAlive,
             _ if self.collector.live_slope.is_some_and(|slope| slope > FLAT) => Mechanism::StaysAlive,
             _ if fits => Mechanism::Headroom,
+            // Garbage beside it is what GOGC allows; of what is alive there was more with every mark (seen: an
+            // interpreter whose script appends to a list, 58 MB alive at last and 124 MB garbage).
+            _ if self.collector.live_grows => Mechanism::StaysAlive,
             _ => Mechanism::NotSettled,
         }
     }
