@@ -151,7 +151,7 @@ fn alive(facts: &Facts, window: &Window, marks: &[Mark]) -> Option<f64> {
 fn live_slope(facts: &Facts, marks: &[Mark]) -> Option<f64> {
     let (last, before) = (marks.last()?, marks.iter().rev().nth(1)?);
     let per_ms = |bytes: u64, ms: u64| bytes as f64 / ms.max(1) as f64;
-    let live = per_ms(facts.gc.heap_marked.saturating_sub(before.after), last.t_ms - before.t_ms);
+    let live = per_ms(facts.gc.heap_marked.saturating_sub(before.after), last.t_ms.saturating_sub(before.t_ms));
     let all =
         per_ms(facts.gc.heap_live.saturating_sub(facts.gc.heap_marked), facts.capture.t_ms.saturating_sub(last.t_ms));
     (all > 0.0).then(|| live / all)

@@ -5,7 +5,7 @@ use crate::collector::Pace;
 use crate::facts::Facts;
 use crate::finding::Evidence;
 use crate::graph_certainty::source;
-use crate::sentence::memory_limit_for;
+use crate::sentence::{memory_limit_for, set_memory_limit};
 use crate::thresholds::collector_off::GARBAGE_BESIDE;
 use crate::units::{bytes, percent};
 
@@ -38,7 +38,7 @@ pub(crate) fn garbage_beside(
     }
     let garbage = bytes(graph.garbage_bytes);
     let text = format!("{set}: {garbage} of the heap ({}) were garbage", percent(part));
-    let act = format!("Start it with GOMEMLIMIT={value} in its environment");
+    let act = set_memory_limit(facts, &value);
     let effect = format!("{garbage} of garbage would be freed; what then still grows is alive");
     Some((Evidence { text, source: source(graph) }, (act, effect)))
 }

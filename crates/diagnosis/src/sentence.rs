@@ -135,10 +135,33 @@ pub(crate) fn memory_limit_for(limit: u64) -> String {
     format!("{}MiB", (limit / 10 * 9) >> 20)
 }
 
+/// What to do for that value to be in force: a program that has set a limit already may have done so itself
+/// (`debug.SetMemoryLimit`), and what stands in its environment is then void (seen: a limit of 4 GiB set in
+/// `main`, and the advice to start it with another in its environment, at 1.00).
+pub(crate) fn set_memory_limit(facts: &Facts, value: &str) -> String {
+    match facts.gc.memory_limit {
+        None => format!("Start it with GOMEMLIMIT={value} in its environment"),
+        Some(now) => format!(
+            "Set GOMEMLIMIT={value} where it is set to {} now: in its environment, or, if the program calls debug.SetMemoryLimit, there, for that wins over the environment",
+            bytes(now)
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::window::window;
+
+    #[test]
+    fn a_limit_that_is_set_may_have_been_set_in_the_program() {
+        let mut facts = Facts::default();
+        assert_eq!(set_memory_limit(&facts, "180MiB"), "Start it with GOMEMLIMIT=180MiB in its environment");
+        facts.gc.memory_limit = Some(4 << 30);
+        let said = set_memory_limit(&facts, "180MiB");
+        assert!(said.starts_with("Set GOMEMLIMIT=180MiB where it is set to 4.29 GB now"), "{said}");
+        assert!(said.contains("debug.SetMemoryLimit"), "{said}");
+    }
 
     #[test]
     fn a_short_pause_is_no_rest_before_a_long_growth() {

@@ -80,6 +80,11 @@ impl<'a> SharedCrowd<'a> {
         self.node.retained_bytes
     }
 
+    /// Their type.
+    pub(crate) fn name(&self) -> &'a str {
+        &self.node.name
+    }
+
     /// Functions of goroutines of which about one leads to each of them, those of most first.
     pub(crate) fn led_to_by(&self) -> impl Iterator<Item = &'a str> {
         let node = self.node;

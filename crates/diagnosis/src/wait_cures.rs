@@ -32,10 +32,10 @@ pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
     }
     match wait {
         wait if wait.is_lock() && known.holders => format!(
-            "See what the goroutines that may hold the lock of {place} do while they hold it: a return without Unlock, a wait or a slow call under the lock."
+            "See what the goroutines that may hold the lock of {place} do while they hold it: a return, or a panic that somebody recovers, without Unlock; a wait or a slow call under the lock."
         ),
         wait if wait.is_lock() => format!(
-            "Find who holds the lock that {place} waits for, and does not give it back soon: a return without Unlock, a wait or a slow call under the lock."
+            "Find who holds the lock that {place} waits for, and does not give it back soon: a return, or a panic that somebody recovers, without Unlock; a wait or a slow call under the lock."
         ),
         Wait::Io if known.writes => format!(
             "Give what {place} writes a deadline (SetWriteDeadline, a server's WriteTimeout), bound what may queue up behind a writer, and let go of who does not read."

@@ -26,8 +26,19 @@ pub fn way(steps: &[String], type_name: &str) -> String {
 fn by_timers(steps: &[String]) -> Option<Vec<String>> {
     let at = steps.iter().take(4).position(|s| s.starts_with(".timers"))?;
     let rest = steps.get(at + 1..)?.iter().skip_while(|s| s.starts_with("[...]") || *s == "?");
+    // A stripped program has no name for it, and nobody else has such a field of such elements.
+    let is_heap = || steps.get(at).is_some_and(|s| s == ".timers.heap") && is_timer(steps.get(at + 1));
     let of_the_runtime = steps.first().is_some_and(|root| root.ends_with(" runtime.allp"));
-    of_the_runtime.then(|| std::iter::once(TIMERS.to_owned()).chain(rest.cloned()).collect())
+    (of_the_runtime || is_heap()).then(|| std::iter::once(TIMERS.to_owned()).chain(rest.cloned()).collect())
+}
+
+fn is_timer(step: Option<&String>) -> bool {
+    step.is_some_and(|s| s.starts_with("[...].timer"))
+}
+
+/// Whether a way is by timers that have not fired.
+pub(crate) fn is_by_timers(steps: &[String]) -> bool {
+    by_timers(steps).is_some()
 }
 
 /// How timers are called that keep something.

@@ -3,7 +3,7 @@
 //!
 //! "Find what keeps it" is no answer in a report that has found it.
 
-use crate::facts::{Facts, Frame, GraphCensus, GraphFacts, Group};
+use crate::facts::{Facts, Frame, GraphCensus, GraphFacts, GraphPath, Group};
 use crate::graph_certainty::share_of_live;
 use crate::owner::{is_inside, owner_on};
 use crate::reachability::Reachability;
@@ -11,6 +11,7 @@ use crate::thresholds::one_root_holds_most::MOST;
 use crate::thresholds::unprofiled_heap::{MIN_ENTRIES, MIN_TIMERS};
 use crate::units::{bytes, percent, plural};
 use crate::waits::{Doing, doing};
+use crate::way::is_by_timers;
 
 /// How `goheap` names finalizers and cleanups whose object was found unreachable, and which nobody has run.
 pub(crate) const DUE: &str = "(waits to be run)";
@@ -19,6 +20,15 @@ pub(crate) const DUE: &str = "(waits to be run)";
 const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
 /// Children of a context that can be cancelled (`context.cancelCtx`).
 const CONTEXTS: &str = "map[context.canceler]struct {}";
+/// Channels that are free lists of buffers as often as queues.
+const BUFFERS: [&str; 6] = [
+    "chan *bytes.Buffer",
+    "chan []uint8",
+    "chan *[]uint8",
+    "chan *strings.Builder",
+    "chan *bufio.Writer",
+    "chan *bufio.Reader",
+];
 /// The timers of a processor, of one release or another.
 const TIMERS: [&str; 3] = ["[]runtime.timerWhen", "[]*runtime.timer", "[]runtime.timer"];
 
@@ -98,7 +108,20 @@ fn timers(graph: &GraphFacts) -> Option<String> {
     for c in of_timers {
         (timers, kept) = (timers.saturating_add(c.elements), kept.saturating_add(c.retained_bytes));
     }
-    (timers >= MIN_TIMERS && share_of_live(graph, kept) >= MOST).then(|| {
+    // What several lead to, as contexts and their parents do to each other, no list of timers keeps alone.
+    let ways: Vec<&GraphPath> = graph.paths.iter().filter(|p| is_by_timers(&p.steps)).collect();
+    let kept = kept.max(ways.iter().map(|p| p.bytes).fold(0, u64::saturating_add));
+    let enough = timers >= MIN_TIMERS && share_of_live(graph, kept) >= MOST;
+    let of_contexts =
+        ways.iter().any(|p| p.type_name == "context.timerCtx" || p.steps.iter().any(|s| s.contains(".cancelCtx")));
+    if enough && of_contexts {
+        return Some(format!(
+            "{} that have not fired keep {}, and are those of contexts that nobody cancelled: call the function that context.WithTimeout or WithDeadline gives, and that of WithCancel (defer cancel()), when the work is done.",
+            plural(timers, "timer"),
+            bytes(kept)
+        ));
+    }
+    enough.then(|| {
         format!(
             "{} that have not fired keep {}: stop a timer (Stop) as soon as what it was set for is done, or let its function hold no more than it needs.",
             plural(timers, "timer"),
@@ -116,8 +139,19 @@ fn contexts_or_channel(c: &GraphCensus) -> Option<String> {
         ));
     }
     (c.kind == "chan" && c.elements >= MIN_ENTRIES).then(|| {
+        // Who takes a buffer from a channel and puts it back waits for nobody (seen: 1,011 buffers in a free
+        // list, each as large as the largest page that it had, told as "does not keep up").
+        let free_list = if BUFFERS.contains(&c.type_name.as_str()) {
+            format!(
+                "If {} is a free list of buffers: put none back that has grown beyond what most need (look at its Cap), and let fewer lie idle. If it is a queue: ",
+                c.owner
+            )
+        } else {
+            String::new()
+        };
+        let whoever = if free_list.is_empty() { "Whoever" } else { "whoever" };
         format!(
-            "Whoever receives from {} ({}) does not keep up: {} are queued in it, and keep {}. See what the receivers wait for, and bound what may be queued (a shorter channel; drop or refuse what comes when it is full).",
+            "{free_list}{whoever} receives from {} ({}) does not keep up: {} are queued in it, and keep {}. See what the receivers wait for, and bound what may be queued (a shorter channel; drop or refuse what comes when it is full).",
             c.owner,
             c.type_name,
             plural(c.elements, "element"),
@@ -183,6 +217,42 @@ mod tests {
         // A few of them lead to much, as those of a scheduler do.
         heap.elements = 5;
         assert_eq!(said(&facts(graph(vec![heap]))).0, None);
+    }
+
+    /// As a scheduler had them that discards what `context.WithTimeout` gives: contexts and their parents lead
+    /// to each other, so that no list of timers keeps them alone; stripped, with no name of the runtime's.
+    #[test]
+    fn contexts_with_a_deadline_are_kept_by_timers() {
+        let mut heap = of("global jobs bss+0xab0 [...] .timers.heap", "[]runtime.timerWhen", 144_168);
+        (heap.count, heap.retained_bytes) = (2, 2 * MB);
+        let mut g = graph(vec![heap]);
+        let path = |root: &str, rest: &[&str]| GraphPath {
+            steps: [root, "[...]", ".timers.heap", "[...].timer"].iter().chain(rest).map(|s| (*s).to_owned()).collect(),
+            bytes: 60 * MB,
+            objects: 144_130,
+            ..GraphPath::default()
+        };
+        g.paths = vec![path("global jobs bss+0xab0", &["?", ".X0", ".cancelCtx.Context", ".val"])];
+        let said_of = |g: &GraphFacts| said(&facts(g.clone())).0.unwrap_or_default();
+        assert!(said_of(&g).starts_with("144,168 timers that have not fired keep 60.0 MB, and are those of contexts"));
+        g.paths = vec![path("runtime runtime.allp", &["?", ".f"])];
+        assert!(said_of(&g).contains("stop a timer (Stop)"), "{}", said_of(&g));
+        // A field of that name in a program's own structures has other elements.
+        g.paths[0].steps[0] = "global main.game".into();
+        g.paths[0].steps[3] = "[...].monster".into();
+        assert_eq!(said_of(&g), "");
+    }
+
+    /// A channel of buffers may be a free list: then nobody is slow to receive.
+    #[test]
+    fn buffers_in_a_channel_may_lie_idle() {
+        let idle = graph(vec![of("goroutines in main.report .free", "chan *bytes.Buffer", 1_011)]);
+        let said = said(&facts(idle)).0.unwrap();
+        assert!(
+            said.starts_with("If goroutines in main.report .free is a free list of buffers: put none back"),
+            "{said}"
+        );
+        assert!(said.contains("If it is a queue: whoever receives"), "{said}");
     }
 
     #[test]

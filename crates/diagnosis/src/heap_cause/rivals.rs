@@ -10,7 +10,7 @@ use crate::sentence::{rest_of_a_start, rested};
 use crate::shared_object::SharedObject;
 use crate::suspects::waiting_pile;
 use crate::thresholds::heap_growth::{
-    ALIVE, FLAT, LARGER, MAX_CALL_SECONDS, MIN_BYTES_PER_CALL, MIN_CALLS, MIN_MARKS, NEIGHBOURS, SURVIVED,
+    ALIVE, FLAT, FREED, LARGER, MAX_CALL_SECONDS, MIN_BYTES_PER_CALL, MIN_CALLS, MIN_MARKS, NEIGHBOURS, SURVIVED,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_OBJECTS};
 use crate::units::{bytes, count, percent, plural, seconds};
@@ -155,11 +155,16 @@ impl<'a> HeapCause<'a> {
         )
     }
 
-    /// Calls that end give back what they held.
+    /// Calls that end give back what they held: where what has grown was freed again, and it is calls. Workers
+    /// that were there all the time have one call after another, and may leave something behind in each.
     fn freed_again(&self) -> Option<String> {
-        self.freed().map(|part| {
+        let (Origin::Profiled(culprit), Some(calls)) = (&self.origin, &self.calls) else { return None };
+        let came = calls.new.unwrap_or(0).saturating_mul(2) >= calls.total;
+        let are_calls = came || calls.called.saturating_mul(2) > calls.total;
+        let part = culprit.freed_where_it_grew;
+        (are_calls && part >= FREED).then(|| {
             format!(
-                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
+                "{} of what was allocated where it grew, since the baseline, was freed again: calls that end give it back",
                 percent(part)
             )
         })

@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
-use crate::sentence::{ending, level, memory_limit_for, place, service};
+use crate::sentence::{ending, level, memory_limit_for, place, service, set_memory_limit};
 use crate::site_certainty::completeness;
 use crate::subject::Subject;
 use crate::suspects::Why;
@@ -98,9 +98,9 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         ),
         site,
         do_now: vec![(
-            format!("Start it with GOMEMLIMIT={value} in its environment"),
+            set_memory_limit(facts, &value),
             format!(
-                "with {} alive and {} beside the heap it fits{}; no new build is needed",
+                "with {} alive and {} beside the heap it fits{}",
                 bytes(live),
                 bytes(beside),
                 if grows { " for now, and what is alive grows: what then still comes is a leak" } else { "" }

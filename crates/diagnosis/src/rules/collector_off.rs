@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
-use crate::sentence::{growth as growth_of, level, memory_limit_for, place};
+use crate::sentence::{growth as growth_of, level, memory_limit_for, place, set_memory_limit};
 use crate::site_certainty::completeness;
 use crate::subject::Subject;
 use crate::units::{bytes, percent};
@@ -97,10 +97,10 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Finding {
         site,
         do_now: vec![(
             match gomemlimit {
-                Some(value) => format!("Start it with GOMEMLIMIT={value} in its environment"),
+                Some(value) => set_memory_limit(facts, &value),
                 None => "Start it with GOGC=100 in its environment".into(),
             },
-            "no new build is needed; what is garbage will be freed, and what then still grows is alive".into(),
+            "what is garbage will be freed, and what then still grows is alive".into(),
         )],
     }
 }

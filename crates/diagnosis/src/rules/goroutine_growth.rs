@@ -23,7 +23,7 @@ use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, doing, innermost, is_of_the_wait, is_writing};
+use crate::waits::{Doing, Wait, doing, innermost, is_of_the_wait, is_writing};
 use crate::window::Window;
 
 /// What a server of `net/http` calls a handler by: who waits for the next request of a connection is not in
@@ -226,7 +226,15 @@ fn find(facts: &Facts, w: &Window, verdicts: &GoroutineVerdicts) -> Option<Findi
             Doing::Waiting(wait) => {
                 let (deadline, writes) = (deadline(group), is_writing(facts, group));
                 let wakes_within_ns = verdicts.wakes_within_ns(place);
-                cure(wait, place, Known { deadline, writes, wakes_within_ns, ..Known::default() })
+                let known = Known { deadline, writes, wakes_within_ns, ..Known::default() };
+                match creator.filter(|_| wait == Wait::ChanSend && are_some_past_it(facts, group, at)) {
+                    Some(starts) => format!(
+                        "If the channel is a semaphore (who sends takes a slot, and gives it back): take the slot in {} before the go statement, so that no more are started than may run (errgroup.SetLimit does so). Else: {}",
+                        starts.function,
+                        cure(wait, place, known)
+                    ),
+                    None => cure(wait, place, known),
+                }
             }
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
@@ -241,6 +249,15 @@ fn find(facts: &Facts, w: &Window, verdicts: &GoroutineVerdicts) -> Option<Findi
             ("Let fewer in: shed load, cut the callers' retries".to_owned(), String::new()),
         ],
     })
+}
+
+/// Whether some that the same `go` statement has started are in the same function and no longer wait to send:
+/// a send that lets so many in at a time is a semaphore's (seen: a goroutine for each of 64,470 records, 16 of
+/// them in an upload; a channel with room for each, as the cure was, would have let all of them in).
+fn are_some_past_it(facts: &Facts, waiting: &Group, at: Option<&Frame>) -> bool {
+    let Some(at) = at else { return false };
+    let mut others = facts.goroutines.groups.iter().filter(|g| g.created_by == waiting.created_by);
+    others.any(|g| doing(facts, g) != Doing::Waiting(Wait::ChanSend) && is_inside(facts, &g.stack, &at.function))
 }
 
 /// The `go` statement that started most of the goroutines, if it started the majority, and how many.
@@ -349,6 +366,20 @@ mod tests {
         let goroutines = Goroutines { total, stack_bytes: 400_000_000, groups, ..Goroutines::default() };
         let window = Window { end_bytes: 500_000_000, end_ms: 1000, ..Window::default() };
         (Facts { frames, goroutines, ..Facts::default() }, window)
+    }
+
+    /// As an exporter had it: a goroutine for each record, and the slot is taken within.
+    #[test]
+    fn a_send_that_some_are_past_may_be_a_semaphores() {
+        let cure = |past: bool| {
+            let (mut facts, window) = facts(&[(60_000, 1, 0), (16, 1, 0)]);
+            facts.goroutines.groups[0].wait_reason = "chan send".into();
+            facts.goroutines.groups[1].wait_reason = if past { "sleep" } else { "chan send" }.into();
+            find(&facts, &window, &GoroutineVerdicts::default()).unwrap().cure
+        };
+        assert!(cure(true).starts_with("If the channel is a semaphore"), "{}", cure(true));
+        assert!(cure(true).contains("take the slot in main.handle before the go statement"), "{}", cure(true));
+        assert!(cure(false).starts_with("See who should receive"), "{}", cure(false));
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn find(facts: &Facts, outside: &Outside, w: &Window) -> Option<Finding> {
         (
             "the growth is outside the Go heap",
             "cgo, or memory mapped by the program",
-            "Look at the C allocator's own statistics, and at calls of mmap.",
+            "Look at what maps memory by itself (calls of mmap, as syscall.Mmap, a library's arenas): each mapping needs its Munmap. In a program with cgo look at the C allocator's own statistics too.",
         )
     };
     let in_c = in_c(facts).filter(|_| !race);

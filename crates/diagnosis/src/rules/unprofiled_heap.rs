@@ -2,7 +2,7 @@
 
 use super::collection_only_grows::look_first;
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, GraphMade, GraphPlace};
+use crate::facts::{Facts, GraphMade, GraphPlace, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::graph_certainty::rival_of_dead_variables;
@@ -77,6 +77,16 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         let within = heap.reach.as_ref().and_then(Reachability::collection_text);
         format!(": {}{}", held.in_full(), within.map_or_else(String::new, |text| format!("; {text}")))
     });
+    // Where most of it is kept by way of other goroutines than the first suspect the suspect is none: what it
+    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each).
+    let led =
+        heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(|r| r.shared_collection());
+    let led_from = led.as_ref().and_then(|(_, from)| *from);
+    let first = first.filter(|s| led_from.is_none_or(|from| is_within(facts, from, s)));
+    let kept = match &led {
+        Some((text, _)) => format!(": {text}"),
+        None => kept,
+    };
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
     // Whom a profile would name the code names, where few functions make what is held.
@@ -126,7 +136,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         (Some(calls), ..) => Subject::site(calls.of),
         (None, Some(held), _) => Subject::Holder { name: held.root().name.clone() },
         (None, None, Some(suspect)) => Subject::site(suspect.at),
-        (None, None, None) => Subject::Process,
+        (None, None, None) => led_from.map_or(Subject::Process, |name| Subject::Holder { name: name.to_owned() }),
     };
     Some(Finding {
         code: UnprofiledHeap::INFO.code,
@@ -165,8 +175,14 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         .collect(),
         cure: cure(facts, heap, first, holder, held_up.as_ref()),
         site: None,
-        do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()), first),
+        do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()).or(led_from), first),
     })
+}
+
+/// Whether a suspect is that function, or stands below it.
+fn is_within(facts: &Facts, function: &str, suspect: &Suspect<'_>) -> bool {
+    let of_suspect = |g: &&Group| is_inside(facts, &g.stack, &suspect.at.function);
+    facts.goroutines.groups.iter().filter(of_suspect).any(|g| is_inside(facts, &g.stack, function))
 }
 
 /// Whether a goroutine is in one of the functions that make it.
@@ -256,7 +272,7 @@ mod tests {
     use super::*;
     use crate::diagnose::diagnose;
     use crate::facts::{
-        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphRoot, Group, Heap, HeapClass, Sample,
+        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphPath, GraphRoot, Group, Heap, HeapClass, Sample,
     };
 
     #[test]
@@ -336,6 +352,87 @@ mod tests {
     }
 
     /// Who holds it is known by the references, and the sentence claims no more than that.
+    /// Seen: an importer that keeps a piece of each line, and was waiting for the next one; who wrote the lines
+    /// was allocating, and was "the first suspect".
+    #[test]
+    fn by_way_of_whom_it_is_kept_comes_before_who_allocates_elsewhere() {
+        let frame = |f: &str| Frame { function: f.into(), file: "svc/main.go".into(), line: 4 };
+        let group = |stack: Vec<u32>, state: &str| Group { count: 1, state: state.into(), stack, ..Group::default() };
+        let groups = vec![group(vec![0], "running"), group(vec![1, 2], "running")];
+        let path = GraphPath {
+            steps: vec!["goroutine in main.load".into(), "[frame main.main]".into(), ".m".into()],
+            type_name: "string".into(),
+            bytes: 450_000_000,
+            objects: 41_000,
+            ..GraphPath::default()
+        };
+        let collection = GraphCensus {
+            owner: "goroutine in main.load .m".into(),
+            type_name: "map[string]main.customer".into(),
+            elements: 41_000,
+            retained_bytes: 460_000_000,
+            count: 1,
+            ..GraphCensus::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 2, running: 1, groups, ..Goroutines::default() },
+            frames: ["main.feed", "main.parse", "main.load"].map(frame).into(),
+            graph: Some(GraphFacts {
+                of_one_moment: true,
+                live_bytes: 480_000_000,
+                garbage_bytes: 20_000_000,
+                paths: vec![path],
+                census: vec![collection],
+                ..GraphFacts::default()
+            }),
+            ..Facts::default()
+        };
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let verdict = |facts: &Facts| {
+            let diagnosis = diagnose(facts);
+            diagnosis.findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap()
+        };
+        facts.goroutines.groups[1].stack = vec![2];
+        facts.goroutines.groups[1].state = "waiting".into();
+        let found = verdict(&facts);
+        let kept =
+            "one map[string]main.customer of 41,000 elements keeps 460 MB of it, by way of goroutine in main.load;";
+        assert!(found.sentence.contains(kept) && !found.sentence.contains("main.feed"), "{}", found.sentence);
+        assert_eq!(found.subject, Subject::Holder { name: "main.load".into() });
+        assert!(found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
+        assert!(found.confidence() <= crate::UNTESTED);
+    }
+
+    /// Seen: an interpreter whose script appends to a list. At the end most of its heap was garbage, as GOGC
+    /// allows, and there was more alive with every mark.
+    #[test]
+    fn what_is_alive_and_grows_stays_alive_beside_garbage() {
+        let title = |grows: bool| {
+            let graph = GraphFacts {
+                of_one_moment: true,
+                live_bytes: 180_000_000,
+                garbage_bytes: 320_000_000,
+                ..GraphFacts::default()
+            };
+            let gc = Gc { heap_in_use: 500_000_000, heap_marked: 170_000_000, cycles: 100, ..Gc::default() };
+            let mut facts = Facts { gc, graph: Some(graph), ..Facts::default() };
+            let sample = |i: u64| Sample {
+                t_ms: i * 10,
+                usage_bytes: i * 5_000_000,
+                heap_live_bytes: if grows { 2_000_000 * (i + 1) } else { 160_000_000 },
+                gc_cycles: i as u32,
+                ..Sample::default()
+            };
+            facts.timeline.samples = (0..=100).map(sample).collect();
+            let diagnosis = diagnose(&facts);
+            diagnosis.findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap().title
+        };
+        assert_eq!(title(true), "it grew from its start on: it is still loading, or it leaks");
+        assert_eq!(title(false), "the Go heap grew, and the program keeps no memory profile");
+    }
+
     #[test]
     fn a_holder_is_named_in_place_of_a_suspect() {
         let group = Group { count: 1, state: "running".into(), stack: vec![0], ..Group::default() };
