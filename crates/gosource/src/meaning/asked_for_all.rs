@@ -74,8 +74,8 @@ pub(crate) fn asks_a_file<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 
     (asks && local()).then_some("the database is SQLite, a file of this process: no peer is waited for")
 }
 
-/// Why what is asked for under a lock is asked for one at a time anyway: the lock stands beside the transaction
-/// that is asked, in one value (`t.mu` and `t.tx`).
+/// Why what is asked for under a lock is asked for one at a time anyway: the lock stands beside the
+/// transaction that is asked, in one value (`t.mu` and `t.tx`).
 pub(crate) fn guards_transaction<'a>(
     case: &Case<'a>,
     f: &Function<'a>,

@@ -66,8 +66,8 @@ impl Rule for LockOrder {
     }
 }
 
-/// Whether a lock that is held here was taken in the round before: it belongs to a variable that the loop makes
-/// anew each round, and is taken further down only. The round's own has another owner.
+/// Whether a lock that is held here was taken in the round before: it belongs to a variable that the loop
+/// makes anew each round, and is taken further down only. The round's own has another owner.
 fn is_of_another_round<'a>(
     case: &Case<'a>,
     f: &'a Function<'a>,

@@ -207,8 +207,8 @@ fn say<'a>(
     }
 }
 
-/// Whether a function puts containers that it makes into fields of the same owner as what it copies: `s.names =
-/// names`.
+/// Whether a function puts containers that it makes into fields of the same owner as what it copies:
+/// `s.names = names`.
 fn changes_what_is_shared<'a>(case: &Case<'a>, f: &'a Function<'a>, from: &Origin<'a>) -> bool {
     let Some((owner, _)) = from.text.split_once('.') else { return false };
     let mut puts = false;
