@@ -6,7 +6,7 @@ use crate::meaning::channels::last_name;
 use crate::meaning::loops::each_node;
 use crate::meaning::short_waits::is_short_time;
 use crate::meaning::waits::{asks_another, does_io};
-use crate::syntax::ast::{Expr, ExprKind, StmtKind};
+use crate::syntax::ast::{Call, Expr, ExprKind, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init};
@@ -72,6 +72,42 @@ pub(crate) fn asks_a_file<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 
     };
     let local = || case.pkg.files.iter().flat_map(|f| &f.ast.imports).any(|i| i.path.contains("sqlite"));
     (asks && local()).then_some("the database is SQLite, a file of this process: no peer is waited for")
+}
+
+/// Why what is asked for under a lock is asked for one at a time anyway: the lock stands beside the
+/// transaction that is asked, in one value (`t.mu` and `t.tx`).
+pub(crate) fn guards_transaction<'a>(
+    case: &Case<'a>,
+    f: &Function<'a>,
+    node: Node<'a, 'a>,
+    lock: &str,
+) -> Option<&'static str> {
+    let Node::Expr(e) = node else { return None };
+    let call = e.call()?;
+    // What is asked, if it is a transaction in a field: its owner.
+    let owner = |call: &Call<'a>| {
+        let (tx, _) = call.fun.selector()?;
+        let (x, field) = tx.selector()?;
+        (matches!(field, "tx" | "txn") || case.pkg.type_of(f, tx).is("database/sql", "Tx")).then(|| x.ident()).flatten()
+    };
+    let (of_lock, _) = lock.rsplit_once('.')?;
+    let beside = match case.pkg.callee(f, &call.fun) {
+        // A method of the same value, which asks nothing but its transaction.
+        Callee::Local(id) => {
+            let g = case.pkg.funcs.get(id)?;
+            let mut waits = case
+                .sites(id)
+                .iter()
+                .filter(|s| s.unit == 0 && s.how == How::Plain)
+                .filter(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args))
+                .peekable();
+            call.fun.selector().is_some_and(|(x, _)| x.ident() == Some(of_lock))
+                && waits.peek().is_some()
+                && waits.all(|s| owner(s.call).is_some())
+        }
+        _ => owner(call) == Some(of_lock),
+    };
+    beside.then_some("the lock stands beside the transaction that it guards, which does one thing at a time anyway")
 }
 
 /// Why what is asked for under a lock may have to be: it stands under a test of a field, or behind one that

@@ -3,6 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::loops::each_node;
 use crate::project::FileKind;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
@@ -69,7 +70,8 @@ impl Rule for ClientNoTimeout {
                 At::Function(id) => case.pkg.funcs.get(id).is_some_and(|f| gives_client(f)) && !sends(case),
                 At::File(_) => false,
             };
-            let bounded = text_of(case, &at, span).is_some_and(bounds_by_itself);
+            let bounded =
+                text_of(case, &at, span).is_some_and(bounds_by_itself) || has_bounded_transport(case, &at, span);
             let away = goes_away(case, holder);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
@@ -105,6 +107,36 @@ impl Rule for ClientNoTimeout {
             }
         }
     }
+}
+
+/// Whether the function that makes a client makes its transport too, under a name or in a field, and that
+/// bounds how long it waits for an answer.
+fn has_bounded_transport(case: &Case<'_>, at: &At, span: Span) -> bool {
+    let At::Function(id) = at else { return false };
+    let Some(f) = case.pkg.funcs.get(*id) else { return false };
+    let file = case.file(f);
+    let mut transport = None;
+    let mut made: Vec<(&str, &str)> = Vec::new();
+    for u in &f.scope.units {
+        each_node(u.body, |node| match node {
+            Node::Expr(e) => {
+                if let ExprKind::Composite(_, elements) = &e.kind
+                    && e.span == span
+                {
+                    let of_key = elements.iter().find(|(k, _)| k.as_ref().and_then(Expr::ident) == Some("Transport"));
+                    transport = of_key.map(|(_, v)| file.at(v.span));
+                }
+            }
+            Node::Stmt(s) => {
+                if let StmtKind::Assign("=", l, r) | StmtKind::Define(l, r) = &s.kind
+                    && l.len() == r.len()
+                {
+                    made.extend(l.iter().zip(r).map(|(to, v)| (file.at(to.span), file.at(v.span))));
+                }
+            }
+        });
+    }
+    transport.is_some_and(|t| made.iter().any(|(to, value)| *to == t && bounds_by_itself(value)))
 }
 
 /// Whether a client is handed, together with a context, to another module.

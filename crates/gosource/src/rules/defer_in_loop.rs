@@ -3,6 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::locks::lock_call;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::calls::{How, Site};
@@ -131,6 +132,9 @@ fn may_stay<'a>(
     if takes_a_port(case, f, call) {
         return Some("a port that is free is looked for: what was found has to stay taken until all are");
     }
+    if counted && only_locks(case, f, body) {
+        return Some("a round does nothing but lock: all of them are held on purpose, until the function ends");
+    }
     let text = case.file(f).at(call.fun.span);
     let inside = |s: &&Site<'a>| body.span.contains(s.expr.span);
     let again = |s: &&Site<'a>| s.how == How::Plain && case.file(f).at(s.call.fun.span) == text;
@@ -148,6 +152,21 @@ fn may_stay<'a>(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
     (counted && !file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether all that a round does is to take locks and to defer giving them back.
+fn only_locks<'a>(case: &Case<'a>, f: &Function<'a>, body: &Block<'a>) -> bool {
+    let mut locks = 0;
+    let all = body.stmts.iter().all(|s| match &s.kind {
+        StmtKind::Expr(e) => {
+            let takes = lock_call(case.pkg, f, e).is_some_and(|c| c.op.takes());
+            locks += usize::from(takes);
+            takes
+        }
+        StmtKind::Defer(e) => lock_call(case.pkg, f, e).is_some_and(|c| !c.op.takes()),
+        _ => false,
+    });
+    all && locks > 0
 }
 
 /// Whether a deferred literal ends nothing that the round took: no variable of it was given by a call of the

@@ -3,7 +3,7 @@
 use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::asked_for_all::{
-    asks_a_file, gives_up_itself, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
+    asks_a_file, gives_up_itself, guards_transaction, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
 };
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
@@ -65,6 +65,7 @@ impl Rule for LockHeldAcrossWait {
                     let fits = fits
                         .or_else(|| gives_up_itself(case, f, node))
                         .or_else(|| asks_a_file(case, f, node))
+                        .or_else(|| guards_transaction(case, f, node, key))
                         .or_else(|| is_refreshed(case, f, unit, node))
                         .or_else(|| is_made_once(case, f, unit, node))
                         .or_else(|| is_for_a_change(case, f, node));

@@ -124,6 +124,22 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     }
 }
 
+/// Whether a goroutine gives back a lock that it was started with: what its literal does to the lock first is
+/// to unlock it, at once or when it ends.
+fn goes_with<'a>(case: &Case<'a>, f: &Function<'a>, started: &'a Expr<'a>, key: &str) -> bool {
+    let Some(call) = started.call() else { return false };
+    let ExprKind::FuncLit(literal) = &call.fun.kind else { return false };
+    let mut first = None;
+    each_node(&literal.body, |node| {
+        if let Node::Expr(e) = node
+            && first.is_none()
+        {
+            first = lock_call(case.pkg, f, e).filter(|c| c.key == key).map(|c| c.op);
+        }
+    });
+    first.is_some_and(|op| !op.takes())
+}
+
 /// Whether the lock's address is returned or put into a variable.
 fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
     let mut given = false;
@@ -238,6 +254,13 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     && lets_go(self.case, callee, self.field)
                 {
                     *state = State::Deferred;
+                } else if let StmtKind::Go(e) = &s.kind
+                    && matches!(state, State::Held(..))
+                    && goes_with(self.case, self.f, e, self.key)
+                {
+                    // The lock goes with the goroutine, which gives it back when it is done.
+                    self.unlocked = true;
+                    *state = State::Free;
                 }
             }
             Node::Expr(e) => {

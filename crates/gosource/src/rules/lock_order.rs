@@ -5,11 +5,12 @@ use crate::finding::Level;
 use rustc_hash::FxHashMap;
 
 use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::locks::{lock_call, taken_by};
-use crate::syntax::ast::Span;
+use crate::meaning::locks::{LockCall, lock_call, taken_by};
+use crate::meaning::loops::{each_node, loops_in};
+use crate::syntax::ast::{Expr, Span};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId};
+use crate::syntax::{Callee, FnId, Function};
 
 /// The rule.
 pub(super) struct LockOrder;
@@ -41,6 +42,9 @@ impl Rule for LockOrder {
                         then.extend(classes(case, callee, MAX_FAR));
                     }
                     for (_, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
+                        if is_of_another_round(case, f, unit, first, e) {
+                            continue;
+                        }
                         let Some(first) = first.class.clone() else { continue };
                         for second in then.iter().filter(|t| **t != first) {
                             pairs.entry((first.clone(), second.clone())).or_insert((id, e.span));
@@ -60,6 +64,34 @@ impl Rule for LockOrder {
             }
         }
     }
+}
+
+/// Whether a lock that is held here was taken in the round before: it belongs to a variable that the loop
+/// makes anew each round, and is taken further down only. The round's own has another owner.
+fn is_of_another_round<'a>(
+    case: &Case<'a>,
+    f: &'a Function<'a>,
+    unit: usize,
+    held: &LockCall<'a>,
+    here: &Expr<'a>,
+) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    let mut taken: Vec<(Span, Option<Span>)> = Vec::new();
+    each_node(u.body, |node| {
+        if let Node::Expr(e) = node
+            && lock_call(case.pkg, f, e).is_some_and(|c| c.key == held.key && c.op.takes())
+        {
+            let owner = e.method_call().and_then(|(x, ..)| f.scope.var(x.root()?));
+            taken.push((e.span, owner.and_then(|v| f.scope.vars.get(v)).map(|v| v.span)));
+        }
+    });
+    !taken.is_empty()
+        && taken.iter().all(|(t, _)| t.start > here.span.start)
+        && loops_in(u.body).iter().any(|(at, _, l)| {
+            let inside = |s: &Span| l.body.span.contains(*s);
+            let anew = |s: Span| inside(&s) || s.start >= at.start && s.start < l.body.span.start;
+            inside(&here.span) && taken.iter().all(|(t, owner)| inside(t) && owner.is_some_and(anew))
+        })
 }
 
 /// Calls that are followed.

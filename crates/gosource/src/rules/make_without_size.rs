@@ -32,6 +32,10 @@ impl Rule for MakeWithoutSize {
                             Some("what comes stands in a configuration: it is as long as somebody wrote it".into());
                     } else if case.pkg.vars.get(&*found.over).and_then(|v| v.value).is_some_and(is_short_list) {
                         report.why = Some("what comes is a short list that is written in the source".into());
+                    } else if found.groups {
+                        report.why = Some(
+                            "it gathers what has one key: how many keys come is not known, and may be far fewer".into(),
+                        );
                     } else if case.calls.is_hot(case.pkg, id, unit) {
                         report.level = Level::Warning;
                         report.why = Some("requests reach this function, and each round of the loop adds one".into());
@@ -59,6 +63,8 @@ pub(super) struct Unsized {
     pub(super) made: Span,
     pub(super) over: String,
     pub(super) fill: Span,
+    /// Whether a round adds to what stands at its key: `byName[k] = append(byName[k], v)`.
+    groups: bool,
 }
 
 /// In every block: a declaration, then in the same block a loop over something with a length, whose body adds
@@ -94,9 +100,9 @@ pub(super) fn unsized_before_loops<'a>(
                     _ => None,
                 });
                 if let Some(l) = next
-                    && let Some((over, fill)) = fills_each(case, f, l, var)
+                    && let Some((over, fill, groups)) = fills_each(case, f, l, var)
                 {
-                    out.push(Unsized { made, over, fill });
+                    out.push(Unsized { made, over, fill, groups });
                 }
             }
         }
@@ -157,7 +163,7 @@ fn is_unsized<'a>(case: &Case<'a>, e: &Expr<'a>, with_make: bool) -> bool {
 }
 
 /// Whether each round of a loop over something with a length adds one to a container.
-fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: VarId) -> Option<(String, Span)> {
+fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: VarId) -> Option<(String, Span, bool)> {
     let over = match &l.head {
         ForHead::Range { over, .. } => match case.pkg.underlying(case.pkg.type_of(f, over).pointee()) {
             Type::Slice(_) | Type::Map(..) | Type::Array(_) => case.text(f, over.span),
@@ -201,13 +207,20 @@ fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: Var
                     _ => false,
                 };
                 if adds {
-                    fill.get_or_insert(s.span);
+                    let own = |a: &Expr<'a>| a.root().is_some_and(|r| f.scope.var(r) == Some(var));
+                    let at_key = matches!(target.kind, ExprKind::Index(..));
+                    let groups = at_key
+                        && values
+                            .first()
+                            .and_then(|v| v.call())
+                            .is_some_and(|c| c.fun.ident() == Some("append") && c.args.first().is_some_and(own));
+                    fill.get_or_insert((s.span, groups));
                 }
             }
             _ => {}
         }
     }
-    fill.map(|s| (over, s))
+    fill.map(|(s, groups)| (over, s, groups))
 }
 
 #[cfg(test)]

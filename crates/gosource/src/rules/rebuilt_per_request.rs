@@ -182,10 +182,16 @@ fn say<'a>(
         found.level = Level::Hint;
         found.why = Some("by its name it writes down all there is: then it has to go through all of it".into());
     }
+    if changes_what_is_shared(case, f, from) {
+        found.level = Level::Hint;
+        found.why =
+            Some("the function makes such copies to put them in the place of what is shared: it changes it".into());
+    }
     let rpc = case.calls.hot.get(&entry) == Some(&Heat::Rpc);
     if is_for_operators(&entry_name)
         || is_for_operators(&who)
         || is_file_for_operators(case.file(f).name)
+        || case.pkg.funcs.get(entry).is_some_and(|g| is_file_for_operators(case.file(g).name))
         || f.receiver_type().is_some_and(is_for_operators)
         || is_for_operators(case.pkg.name)
         || rpc && ["Status", "Info", "Config", "Version"].iter().any(|w| entry_name.ends_with(w))
@@ -199,6 +205,27 @@ fn say<'a>(
     {
         found.related.push((g.file, call.span, "called here for each request".into()));
     }
+}
+
+/// Whether a function puts containers that it makes into fields of the same owner as what it copies:
+/// `s.names = names`.
+fn changes_what_is_shared<'a>(case: &Case<'a>, f: &'a Function<'a>, from: &Origin<'a>) -> bool {
+    let Some((owner, _)) = from.text.split_once('.') else { return false };
+    let mut puts = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+                && l.len() == r.len()
+            {
+                puts |= l.iter().zip(r).any(|(to, value)| {
+                    to.selector().is_some_and(|(x, _)| x.ident() == Some(owner))
+                        && f.scope.var(value).is_some_and(|v| is_made_here(case, f, v))
+                });
+            }
+        });
+    }
+    puts
 }
 
 /// Whether a name says that probes, monitors and people ask for it, not users.
@@ -276,7 +303,8 @@ fn is_written_down(f: &Function<'_>) -> bool {
 
 /// Whether a file is of what whoever runs the service asks for: it, or a folder around it, is named so.
 pub(super) fn is_file_for_operators(file: &str) -> bool {
-    file.split(['/', '_', '.']).any(|part| matches!(part, "admin" | "private" | "debug" | "dashboard"))
+    file.split(['/', '_', '.'])
+        .any(|part| matches!(part, "admin" | "private" | "debug" | "dashboard" | "monitor" | "monitoring"))
 }
 
 /// Whether what is built goes into an answer: it is handed to what writes one, or is put under a constant key

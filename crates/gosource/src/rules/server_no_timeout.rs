@@ -70,6 +70,7 @@ impl Rule for ServerNoTimeout {
             }
             let passing = is_for_this_call(case, holder) || is_for_an_answer(case, holder);
             let local = is_local(case, &at, span);
+            let remade = is_remade(case, &at, span);
             let profiles = is_for_profiles_alone(case, &at, span);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
@@ -78,6 +79,13 @@ impl Rule for ServerNoTimeout {
             if is_on_a_socket_file(case, holder) {
                 found.level = Level::Hint;
                 found.why = Some("it listens on a Unix socket: only this machine can reach it".into());
+            }
+            if remade {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "a function of another module is given it and gives the server that is used: it may set them"
+                        .into(),
+                );
             }
             if local {
                 found.level = Level::Hint;
@@ -126,6 +134,18 @@ fn is_local(case: &Case<'_>, at: &At, span: Span) -> bool {
         });
     }
     local
+}
+
+/// Whether a literal is handed to a function of another module whose result gets a name: `srv :=
+/// graceful.WithDefaults(&http.Server{...})`.
+fn is_remade(case: &Case<'_>, at: &At, span: Span) -> bool {
+    let At::Function(id) = at else { return false };
+    let Some(f) = case.pkg.funcs.get(*id) else { return false };
+    case.sites(*id).iter().any(|s| {
+        matches!(s.callee, Callee::Package(path, _) if path.contains('.'))
+            && s.call.args.iter().any(|a| a.unary("&").unwrap_or(a).span == span)
+            && f.scope.vars.iter().any(|v| matches!(v.init, Init::Value(e, 0) if e.span == s.expr.span))
+    })
 }
 
 /// Whether a server serves beside a function that gives something, a token above all, and ends with it: it
