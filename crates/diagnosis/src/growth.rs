@@ -58,9 +58,9 @@ pub struct Culprit {
     pub caller: Option<Frame>,
     /// Goroutines that have it on their stack.
     pub goroutines: u64,
-    /// Part, 0 to 1, of what its sites allocated since the baseline that was freed again, each site weighed by
-    /// its growth: what a function drops by the way says nothing of what it keeps (seen: contexts that nobody
-    /// cancels, of which the one function freed 7 %, and none of it where the growth was).
+    /// Part, 0 to 1, of what its sites allocated since the baseline that was freed again, each site weighed
+    /// by its growth: what a function drops by the way says nothing of what it keeps (seen: contexts that
+    /// nobody cancels, of which the one function freed 7 %, and none of it where the growth was).
     pub freed_where_it_grew: f64,
 }
 

@@ -2,7 +2,8 @@
 //! waits, nothing leaves a queue. Pure.
 //!
 //! Seen from outside in a shipper of logs: the line that fills the list was named, surely, and what it holds,
-//! and nothing of the one goroutine that sends it away, which had waited for an answer since the growth began.
+//! and nothing of the one goroutine that sends it away, which had waited for an answer since the growth
+//! began.
 
 use std::collections::HashMap;
 
@@ -62,8 +63,8 @@ impl<'a> HeldUp<'a> {
         found.into_iter().rev().max_by_key(|f| f.goroutines)
     }
 
-    /// `1 goroutine in main.(*shipper).run, which has the []main.record of 385,465 elements at hand, waits for
-    /// the answer of an HTTP server, for 38 s at least`.
+    /// `1 goroutine in main.(*shipper).run, which has the []main.record of 385,465 elements at hand, waits
+    /// for the answer of an HTTP server, for 38 s at least`.
     pub(crate) fn text(&self) -> String {
         let elements = plural(self.queue.elements, "element");
         let (queue, time) = (format!("the {} of {elements}", self.queue.type_name), seconds(self.waited_s));

@@ -132,8 +132,8 @@ impl<'a> Reachability<'a> {
         (self.holder.is_none() && crowd.led_to_by().next().is_some()).then_some(crowd)
     }
 
-    /// Whether most of it is kept by ways that begin at no goroutine, and next to nothing by goroutines alone:
-    /// then it stays when these end.
+    /// Whether most of it is kept by ways that begin at no goroutine, and next to nothing by goroutines
+    /// alone: then it stays when these end.
     pub(crate) fn is_apart_from_goroutines(&self) -> bool {
         let elsewhere = self.graph.paths.iter().filter(|p| goroutines_of(p).is_none());
         let elsewhere = elsewhere.map(|p| p.bytes).fold(0, u64::saturating_add);
@@ -166,7 +166,7 @@ impl<'a> Reachability<'a> {
 
     /// `Bound what main.collect keeps of it, or let go of it.`: of the holder, of what several lead to, or of
     /// each of a crowd.
-    pub(crate) fn to_bound(&self) -> Option<String> {
+    pub(crate) fn bounding(&self) -> Option<String> {
         if let Some(crowd) = self.crowd() {
             return Some(format!("Bound what each {} keeps, or let go of it: {}.", crowd.name(), crowd.text()));
         }
@@ -176,13 +176,13 @@ impl<'a> Reachability<'a> {
     }
 
     /// The collection that keeps most of it, and the first step of the way to it, where no one root keeps it:
-    /// `one map[string]main.customer of 41,339 elements keeps 203 MB of it, by way of goroutine in main.load`.
-    /// With the function, if it is a goroutine's and a place in the program.
+    /// `one map[string]main.customer of 41,339 elements keeps 203 MB of it, by way of goroutine in
+    /// main.load`. With the function, if it is a goroutine's and a place in the program.
     pub(crate) fn shared_collection(&self) -> Option<(String, Option<&'a str>)> {
         let (text, path) = (self.collection_text().filter(|_| self.holder.is_none())?, self.most_way()?);
         let root = path.steps.first().filter(|root| !root.is_empty())?;
-        // In `main.main` all is; what stands in a library's frame that library's callers have handed to it, as a
-        // server its handlers.
+        // In `main.main` all is; what stands in a library's frame that library's callers have handed to it,
+        // as a server its handlers.
         let is_a_place = |f: &&str| *f != "main.main" && !f.starts_with("main.main.");
         let own = path.steps.get(1).is_none_or(|step| !step.starts_with("[frame ") || step.starts_with("[frame main."));
         Some((format!("{text}, by way of {root}"), goroutines_of(path).filter(is_a_place).filter(|_| own)))
@@ -339,11 +339,11 @@ mod tests {
     #[test]
     fn who_keeps_it_is_to_be_bounded() {
         let g = graph(400, 0, vec![root("goroutine", "main.collect", 390, 1)]);
-        let said = Reachability::of(Some(&g), 400 * MB).unwrap().to_bound();
+        let said = Reachability::of(Some(&g), 400 * MB).unwrap().bounding();
         let expected = "Bound what main.collect keeps, or let go of it: 1 goroutine in main.collect holds 390 MB of it";
         assert!(said.as_ref().is_some_and(|s| s.starts_with(expected)), "{said:?}");
         let nobody = graph(400, 0, vec![root("goroutine", "main.collect", 9, 1)]);
-        assert_eq!(Reachability::of(Some(&nobody), 400 * MB).unwrap().to_bound(), None);
+        assert_eq!(Reachability::of(Some(&nobody), 400 * MB).unwrap().bounding(), None);
     }
 
     #[test]

@@ -219,8 +219,9 @@ mod tests {
         assert_eq!(said(&facts(graph(vec![heap]))).0, None);
     }
 
-    /// As a scheduler had them that discards what `context.WithTimeout` gives: contexts and their parents lead
-    /// to each other, so that no list of timers keeps them alone; stripped, with no name of the runtime's.
+    /// As a scheduler had them that discards what `context.WithTimeout` gives: contexts and their parents
+    /// lead to each other, so that no list of timers keeps them alone; stripped, with no name of the
+    /// runtime's.
     #[test]
     fn contexts_with_a_deadline_are_kept_by_timers() {
         let mut heap = of("global jobs bss+0xab0 [...] .timers.heap", "[]runtime.timerWhen", 144_168);

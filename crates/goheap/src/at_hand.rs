@@ -58,8 +58,8 @@ pub(crate) fn at_hand(heap: &Heap<'_>, sets: &[&[ObjectId]]) -> Vec<Vec<u64>> {
     known.into_iter().map(nearest_first).collect()
 }
 
-/// Goroutines on whose stacks one of the objects is, each with the object's set. What a variable holds is there
-/// too: in the graph goroutines do not hold that.
+/// Goroutines on whose stacks one of the objects is, each with the object's set. What a variable holds is
+/// there too: in the graph goroutines do not hold that.
 fn on_stacks(heap: &Heap<'_>, asked: &[(ObjectId, usize)]) -> Vec<(u64, usize)> {
     let mut sets: FxHashMap<ObjectId, Vec<usize>> = FxHashMap::default();
     for (object, set) in asked {

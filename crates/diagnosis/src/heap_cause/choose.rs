@@ -64,8 +64,8 @@ impl<'a> HeapCause<'a> {
             _ if seems_alive => Mechanism::StaysAlive,
             _ if self.collector.live_slope.is_some_and(|slope| slope > FLAT) => Mechanism::StaysAlive,
             _ if fits => Mechanism::Headroom,
-            // Garbage beside it is what GOGC allows; of what is alive there was more with every mark (seen: an
-            // interpreter whose script appends to a list, 58 MB alive at last and 124 MB garbage).
+            // Garbage beside it is what GOGC allows; of what is alive there was more with every mark (seen:
+            // an interpreter whose script appends to a list, 58 MB alive at last and 124 MB garbage).
             _ if self.collector.live_grows => Mechanism::StaysAlive,
             _ => Mechanism::NotSettled,
         }
@@ -93,8 +93,8 @@ impl<'a> HeapCause<'a> {
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
     }
 
-    /// Whether the references show that others keep it, and goroutines do not: workers that have one call after
-    /// another leave it behind. Who was called by a server is in its lists as well.
+    /// Whether the references show that others keep it, and goroutines do not: workers that have one call
+    /// after another leave it behind. Who was called by a server is in its lists as well.
     fn is_left_behind(&self) -> bool {
         let are_calls = self.calls.as_ref().is_some_and(|c| c.called.saturating_mul(2) > c.total);
         !are_calls && self.reach.as_ref().is_some_and(Reachability::is_apart_from_goroutines)

@@ -155,8 +155,9 @@ impl<'a> HeapCause<'a> {
         )
     }
 
-    /// Calls that end give back what they held: where what has grown was freed again, and it is calls. Workers
-    /// that were there all the time have one call after another, and may leave something behind in each.
+    /// Calls that end give back what they held: where what has grown was freed again, and it is calls.
+    /// Workers that were there all the time have one call after another, and may leave something behind in
+    /// each.
     fn freed_again(&self) -> Option<String> {
         let (Origin::Profiled(culprit), Some(calls)) = (&self.origin, &self.calls) else { return None };
         let came = calls.new.unwrap_or(0).saturating_mul(2) >= calls.total;

@@ -38,9 +38,9 @@ impl<'a> HeapCause<'a> {
         few && self.calls.as_ref().and_then(one_each).unwrap_or(false)
     }
 
-    /// Whether the one collection that keeps most of the growth has an element for each of those that wait: exact,
-    /// where samples of what they hold may be too few (seen on a busy machine in `lab/deaths`, chan-receive: once
-    /// in twenty plays, "what one function allocates stays alive", surely).
+    /// Whether the one collection that keeps most of the growth has an element for each of those that wait:
+    /// exact, where samples of what they hold may be too few (seen on a busy machine in `lab/deaths`,
+    /// chan-receive: once in twenty plays, "what one function allocates stays alive", surely).
     pub(super) fn is_queue_of(&self, waiting: u64) -> bool {
         let elements = self.reach.as_ref().and_then(Reachability::collection).map_or(0, |c| c.elements);
         (1.0 - AS_MANY..=1.0 + AS_MANY).contains(&(elements as f64 / waiting.max(1) as f64))
@@ -156,10 +156,10 @@ impl<'a> HeapCause<'a> {
         }
     }
 
-    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits: by its samples,
-    /// or by what the heap has exactly so many of. One sample of 48 bytes stands for 10,900 objects (seen on a
-    /// busy machine in `lab/deaths`, chan-receive: in one play of twenty a picture's header was sampled, its 667
-    /// pictures were "11,600 objects", and nobody waited with them).
+    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits: by its
+    /// samples, or by what the heap has exactly so many of. One sample of 48 bytes stands for 10,900 objects
+    /// (seen on a busy machine in `lab/deaths`, chan-receive: in one play of twenty a picture's header was
+    /// sampled, its 667 pictures were "11,600 objects", and nobody waited with them).
     pub(super) fn is_a_few_each(&self, facts: &Facts, culprit: &Culprit, waiting: u64) -> bool {
         a_few_each(culprit.growth.objects, waiting) || self.one_for(facts, waiting, MOST_EACH).is_some()
     }

@@ -252,8 +252,8 @@ fn find(facts: &Facts, w: &Window, verdicts: &GoroutineVerdicts) -> Option<Findi
 }
 
 /// Whether some that the same `go` statement has started are in the same function and no longer wait to send:
-/// a send that lets so many in at a time is a semaphore's (seen: a goroutine for each of 64,470 records, 16 of
-/// them in an upload; a channel with room for each, as the cure was, would have let all of them in).
+/// a send that lets so many in at a time is a semaphore's (seen: a goroutine for each of 64,470 records, 16
+/// of them in an upload; a channel with room for each, as the cure was, would have let all of them in).
 fn are_some_past_it(facts: &Facts, waiting: &Group, at: Option<&Frame>) -> bool {
     let Some(at) = at else { return false };
     let mut others = facts.goroutines.groups.iter().filter(|g| g.created_by == waiting.created_by);

@@ -310,7 +310,7 @@ fn cure(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> String 
             match (known, heap.keeper()) {
                 (Some(cure), _) => cure,
                 (None, Some((_, name, _))) => format!("Bound what {name} keeps, or let go of it."),
-                (None, None) => match reach.and_then(Reachability::to_bound) {
+                (None, None) => match reach.and_then(Reachability::bounding) {
                     Some(keeps) => format!("{keeps}{first}"),
                     None => format!("Find what keeps the objects from {function} reachable, and bound it.{first}"),
                 },

@@ -351,9 +351,9 @@ mod tests {
         assert!(cure.starts_with("Bound global main.queues .messages ([]main.message), of 17,830 elements"), "{cure}");
     }
 
-    /// Who holds it is known by the references, and the sentence claims no more than that.
-    /// Seen: an importer that keeps a piece of each line, and was waiting for the next one; who wrote the lines
-    /// was allocating, and was "the first suspect".
+    /// Who holds it is known by the references, and the sentence claims no more than that. Seen: an importer
+    /// that keeps a piece of each line, and was waiting for the next one; who wrote the lines was allocating,
+    /// and was "the first suspect".
     #[test]
     fn by_way_of_whom_it_is_kept_comes_before_who_allocates_elsewhere() {
         let frame = |f: &str| Frame { function: f.into(), file: "svc/main.go".into(), line: 4 };

@@ -460,8 +460,9 @@ mod tests {
         assert!(rival.because.contains("the heap has 600 objects of 800 kB, and 600 wait"), "{}", rival.because);
     }
 
-    /// Uploads are in a queue whose reader has ended, and each of 667 calls waits for its receipt. What each has
-    /// handed over is of 300 kB with a header of 48 bytes; one of those was sampled (`lab/deaths`, chan-receive).
+    /// Uploads are in a queue whose reader has ended, and each of 667 calls waits for its receipt. What each
+    /// has handed over is of 300 kB with a header of 48 bytes; one of those was sampled (`lab/deaths`,
+    /// chan-receive).
     #[test]
     fn who_waits_with_what_a_queue_keeps_is_told_whatever_was_sampled() {
         let names = ["runtime.chanrecv1", "main.(*batcher).store", "main.main.func1", "main.receive"];
