@@ -102,10 +102,14 @@ fn elsewhere<'a>(facts: &'a Facts, kind: &Kind) -> Option<(&'a Frame, String, &'
     let Doing::Waiting(wait) = doing(facts, &group) else { return None };
     let module = &facts.target.module.path;
     let at = owner_on(facts, &group.stack).filter(|at| !is_standard_library(&at.function, module))?;
+    let is_in = |of: fn(&str) -> bool| {
+        group.stack.iter().filter_map(|i| facts.frames.get(*i as usize)).any(|f| of(&f.function))
+    };
     if let Some(known) = library_wait(facts, &group) {
-        return Some((at, known.what.to_owned(), known.cure));
+        let gives = || is_in(|f| [").Write", ").write", ").Send", ".Invoke"].iter().any(|end| f.contains(end)));
+        return (!known.may_be_idle() || gives()).then(|| (at, known.what.to_owned(), known.cure));
     }
-    let asks_a_database = || is_inside_of(facts, &group, "database/sql.");
+    let asks_a_database = || is_in(|f| f.starts_with("database/sql."));
     let what = match wait {
         Wait::Io if is_writing(facts, &group) => {
             return Some((
@@ -122,10 +126,6 @@ fn elsewhere<'a>(facts: &'a Facts, kind: &Kind) -> Option<(&'a Frame, String, &'
         _ => return None,
     };
     Some((at, what, ""))
-}
-
-fn is_inside_of(facts: &Facts, group: &Group, package: &str) -> bool {
-    group.stack.iter().filter_map(|i| facts.frames.get(*i as usize)).any(|f| f.function.starts_with(package))
 }
 
 /// The frames of a kind, innermost first.
@@ -219,5 +219,9 @@ mod tests {
         assert_eq!(said(&[FILLS, (&["main.(*client).work"], "sync.Cond.Wait", 39)]), None);
         assert_eq!(said(&[FILLS, (&["main.(*client).work"], "chan receive", 39)]), None);
         assert!(said(&[FILLS, (&["main.(*client).work"], "chan send", 39)]).is_some());
+        // The one end of a pipe may have nothing to say, and the other waits for who does not read.
+        let pipe =
+            |does: &'static str| said(&[FILLS, (&["io.(*pipe).read", does, "main.(*client).work"], "select", 39)]);
+        assert!(pipe("io.(*PipeReader).Read").is_none() && pipe("io.(*PipeWriter).Write").is_some());
     }
 }

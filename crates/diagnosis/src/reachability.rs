@@ -167,10 +167,10 @@ impl<'a> Reachability<'a> {
     /// `Bound what main.collect keeps of it, or let go of it.`: of the holder, of what several lead to, or of
     /// each of a crowd.
     pub(crate) fn bounding(&self) -> Option<String> {
-        if let Some(crowd) = self.crowd() {
+        if let Some(crowd) = self.crowd().filter(|crowd| !is_of_a_server(crowd.name())) {
             return Some(format!("Bound what each {} keeps, or let go of it: {}.", crowd.name(), crowd.text()));
         }
-        let (text, name, _) = self.keeper()?;
+        let (text, name, _) = self.keeper().filter(|(_, name, _)| self.holder.is_some() || !is_of_a_server(name))?;
         let name = self.holder.as_ref().and_then(HeldBy::frame).unwrap_or(name);
         Some(format!("Bound what {name} keeps, or let go of it: {text}."))
     }
@@ -210,6 +210,14 @@ impl<'a> Reachability<'a> {
 /// keeps 60.5 MB", of a processor whose timers did).
 fn is_of_the_runtime(type_name: &str) -> bool {
     type_name.trim_start_matches(['[', ']', '*']).starts_with("runtime.")
+}
+
+/// Whether a type is one of a library's servers: all that handlers have is reached from there, and nobody can
+/// bound it there (seen blind: a cache of products, of which "bound what http.routingNode keeps" was said).
+fn is_of_a_server(type_name: &str) -> bool {
+    const SERVERS: [&str; 8] = ["http.", "net.", "tls.", "rpc.", "grpc.", "context.", "reflect.", "runtime."];
+    let name = type_name.trim_start_matches(['[', ']', '*']);
+    SERVERS.iter().any(|package| name.starts_with(package))
 }
 
 /// The function of the goroutines that a way begins at.
@@ -344,6 +352,8 @@ mod tests {
         assert!(said.as_ref().is_some_and(|s| s.starts_with(expected)), "{said:?}");
         let nobody = graph(400, 0, vec![root("goroutine", "main.collect", 9, 1)]);
         assert_eq!(Reachability::of(Some(&nobody), 400 * MB).unwrap().bounding(), None);
+        assert!(is_of_a_server("http.routingNode") && is_of_a_server("[]*grpc.service"));
+        assert!(!is_of_a_server("main.cache") && !is_of_a_server("httpd.cache"));
     }
 
     #[test]
