@@ -49,6 +49,11 @@ impl<'a> Calls<'a> {
         Some(self.new? as f64 >= waiting as f64 * MIN_NEW)
     }
 
+    /// Whether most of them were called, and do not stand in the function that they were started with.
+    pub(crate) fn are_called(&self) -> bool {
+        self.called.saturating_mul(2) > self.total
+    }
+
     /// Calls of the code that allocated what a culprit has; `None` where there are too few to matter.
     ///
     /// The function is the innermost on the way to the culprit's largest site that has a good part of all

@@ -96,7 +96,7 @@ impl<'a> HeapCause<'a> {
     /// Whether the references show that others keep it, and goroutines do not: workers that have one call
     /// after another leave it behind. Who was called by a server is in its lists as well.
     fn is_left_behind(&self) -> bool {
-        let are_calls = self.calls.as_ref().is_some_and(|c| c.called.saturating_mul(2) > c.total);
+        let are_calls = self.calls.as_ref().is_some_and(|c| c.are_called());
         !are_calls && self.reach.as_ref().is_some_and(Reachability::is_apart_from_goroutines)
     }
 

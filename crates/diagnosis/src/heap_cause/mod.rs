@@ -10,6 +10,7 @@ use crate::collector::Collector;
 use crate::facts::Facts;
 use crate::growth::{Culprit, Growth};
 use crate::heap_use::HeapUse;
+use crate::held_up::HeldUp;
 use crate::large_objects::HugeObjects;
 use crate::partition::Partition;
 use crate::reachability::Reachability;
@@ -149,6 +150,12 @@ impl<'a> HeapCause<'a> {
         it.recursion = culprit.filter(|_| may_be).and_then(|c| Recursion::on_the_way_to(facts, c));
         it.rivals = it.rivals_of(facts, window);
         Some(it)
+    }
+
+    /// Who has the queue at hand that stays alive, and waits for something else.
+    pub(crate) fn held_up(&self, facts: &'a Facts, window: &Window) -> Option<HeldUp<'a>> {
+        let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
+        may_be.then(|| HeldUp::of(facts, window)).flatten()
     }
 
     /// In a word, with the calls in flight.

@@ -161,7 +161,7 @@ impl<'a> HeapCause<'a> {
     fn freed_again(&self) -> Option<String> {
         let (Origin::Profiled(culprit), Some(calls)) = (&self.origin, &self.calls) else { return None };
         let came = calls.new.unwrap_or(0).saturating_mul(2) >= calls.total;
-        let are_calls = came || calls.called.saturating_mul(2) > calls.total;
+        let are_calls = came || calls.are_called();
         let part = culprit.freed_where_it_grew;
         (are_calls && part >= FREED).then(|| {
             format!(

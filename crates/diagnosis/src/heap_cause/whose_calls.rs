@@ -26,7 +26,7 @@ impl<'a> HeapCause<'a> {
             if calls.part_waiting() >= MOST_CALLS && self.is_queue_of(waiting) {
                 return Some(true);
             }
-            let came = calls.called.saturating_mul(2) > calls.total || calls.came() == Some(true);
+            let came = calls.are_called() || calls.came() == Some(true);
             let objects = match &self.origin {
                 Origin::Profiled(c) if (MIN_OBJECTS..=1.3).contains(&(c.growth.objects as f64 / waiting as f64)) => {
                     true
@@ -140,7 +140,7 @@ impl<'a> HeapCause<'a> {
         }
         // Those that stand in their first function came with it, or were there before and have nothing to do
         // with it. Who was called is a call: connections are kept from one to the next.
-        let are_calls = calls.called.saturating_mul(2) > calls.total;
+        let are_calls = calls.are_called();
         let came = || calls.came().map(|came| came && waiting.count >= MANY);
         if !are_calls && !has_each && !came()? {
             return None;

@@ -66,7 +66,7 @@ fn rule_out_idle(case: &Case<'_>, w: &Window, out: &mut Findings) {
     }
 }
 
-fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+fn find<'a>(facts: &'a Facts, growth: &Growth, w: &Window, heap: &HeapCause<'a>) -> Option<Finding> {
     let Origin::Profiled(c) = &heap.origin else { return None };
     let per_call = match heap.mechanism {
         Mechanism::CallsAtWork(each) => Some(each),
@@ -94,16 +94,17 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         Mechanism::StaysAlive => "what one function allocates stays alive",
         _ => "one function allocates faster than memory lasts",
     };
+    let held_up = heap.held_up(facts, w);
     Some(Finding {
         code: HeapGrowth::INFO.code,
         subject: Subject::site(&c.frame),
         level: level(facts, w.end_bytes),
         title: title.into(),
-        sentence: sentence(facts, c, w, heap, per_call),
+        sentence: sentence(facts, c, w, heap, per_call, held_up.as_ref()),
         factors: factors(facts, growth, w, heap, c),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, growth, c, w, heap),
-        cure: cure(facts, c, w, heap),
+        cure: cure(facts, c, heap, held_up.as_ref()),
         site: Some(c.site),
         do_now: do_now(facts, c, w, heap, per_call),
     })
@@ -145,7 +146,14 @@ fn certainty(heap: &HeapCause<'_>) -> Option<ConfidenceFactor> {
     }
 }
 
-fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_call: Option<u64>) -> String {
+fn sentence(
+    facts: &Facts,
+    c: &Culprit,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    per_call: Option<u64>,
+    held_up: Option<&HeldUp<'_>>,
+) -> String {
     let part = percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0));
     if let Some((keeps, ..)) = heap.keeper() {
         return format!(
@@ -176,18 +184,13 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
                 format!(": {marks} ran meanwhile and found it alive")
             }
         };
-        out += &held_up(facts, w, heap).map_or_else(String::new, |held| format!("; {}", held.text()));
+        out += &held_up.map_or_else(String::new, |held| format!("; {}", held.text()));
     }
     if let Some(recursion) = &heap.recursion {
         out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));
     }
     out.push('.');
     out
-}
-
-/// Who has the queue at hand that stays alive, and waits for something else.
-fn held_up<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'_>) -> Option<HeldUp<'a>> {
-    HeldUp::of(facts, w).filter(|_| heap.mechanism == Mechanism::StaysAlive && heap.recursion.is_none())
 }
 
 fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> Vec<Evidence> {
@@ -267,7 +270,7 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
     ))
 }
 
-fn cure(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> String {
+fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>, held_up: Option<&HeldUp<'_>>) -> String {
     let function = &c.frame.function;
     if let Some(recursion) = &heap.recursion {
         return format!(
@@ -275,7 +278,7 @@ fn cure(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> String 
             recursion.of.function
         );
     }
-    if let Some(held) = held_up(facts, w, heap) {
+    if let Some(held) = held_up {
         return held.cure();
     }
     match heap.mechanism {

@@ -50,7 +50,7 @@ impl Rule for UnprofiledHeap {
     }
 }
 
-fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Finding> {
     let Origin::Suspects(suspects) = &heap.origin else { return None };
     // The other mechanisms have rules of their own.
     let what = match heap.mechanism {
@@ -109,7 +109,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         }
         _ => String::new(),
     };
-    let held_up = HeldUp::of(facts, w).filter(|_| heap.mechanism == Mechanism::StaysAlive);
+    let held_up = heap.held_up(facts, w);
     let meanwhile = held_up.as_ref().map_or_else(String::new, |held| format!("; {}", held.text()));
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
