@@ -54,6 +54,7 @@ impl CaptureWriters {
             let Captured { raw, began, answered, detected, share, dead, leak } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
             let mut held = Held { raw, _share: share };
+            let graph = dead.map(|dead| graphs.begin(&held.raw, dead, &to.graph_limits));
             let permit = decoders.take();
             let Some(mut decoded) = decoded(&mut held, &to.handle) else { return };
             drop(permit);
@@ -62,19 +63,19 @@ impl CaptureWriters {
                 leaks::join(look, &mut decoded);
                 return leaking(&decoded, &times, &to);
             }
-            // Its bytes are needed once more for a graph, and else others may be taken in their place.
-            let for_graph = dead.map(|dead| (held, dead));
+            // Others may be taken in the place of its bytes.
+            drop(held);
             if decoded.facts.capture.phase == Phase::PostKill {
                 ticket.wait_for_earlier(MAX_WAIT);
             }
             let stored = stored(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
-            match (stored, for_graph) {
-                // The capture is whole before anything else is begun; it is told of at once, and again with
+            match (stored, graph) {
+                // The capture is whole before anything is joined to it; it is told of at once, and again with
                 // its graph.
-                (Some(stored), Some((held, dead))) => {
+                (Some(stored), Some(graph)) => {
                     to.announce(&stored);
                     let Stored { path, form, .. } = stored;
-                    graphs.make(&held.raw, dead, &to.graph_limits, Waiting { decoded, path, form });
+                    graphs.join(graph, Waiting { decoded, path, form });
                 }
                 (Some(stored), None) => to.tell(&stored),
                 (None, _) => {}

@@ -27,12 +27,36 @@ pub(crate) struct Waiting {
     pub(crate) form: Form,
 }
 
-/// A capture with a worker at its graph.
-struct Job {
+/// A worker at the graph of a dead process, whose capture is not written yet. Dropping it ends the worker.
+#[derive(Debug)]
+pub(crate) struct Begun {
     worker: Result<GraphWorker, String>,
     began: Instant,
     /// Held until the answer is there.
     dead: DeadMemory,
+    /// Where it is the one that is being made.
+    _turn: Option<Busy>,
+}
+
+/// That a graph is being made, until it is dropped.
+#[derive(Debug)]
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn unless_another(is_busy: &Arc<AtomicBool>) -> Option<Self> {
+        (!is_busy.swap(true, Ordering::SeqCst)).then(|| Self(Arc::clone(is_busy)))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A capture with a worker at its graph.
+struct Job {
+    begun: Begun,
     waiting: Waiting,
 }
 
@@ -47,26 +71,31 @@ impl Graphs {
     /// Starts the thread; it ends when nobody has anything for it any more.
     pub(crate) fn start(to: Destination, vital: &VitalThreads) -> std::io::Result<(Self, VitalThread)> {
         let (jobs, queue) = channel::<Job>();
-        let busy = Arc::new(AtomicBool::new(false));
-        let is_busy = Arc::clone(&busy);
+        let busy = Arc::default();
         let thread = vital.spawn(NAME, USUAL_STACK, move || {
             for job in queue {
                 let _ = guarded(NAME, || finish(job, &to));
-                is_busy.store(false, Ordering::SeqCst);
             }
         })?;
         Ok((Self { jobs, busy }, thread))
     }
 
-    /// Has the graph made of a dead process that is held, for a capture that is written.
-    pub(crate) fn make(&self, raw: &RawCapture, dead: DeadMemory, limits: &GraphLimits, waiting: Waiting) {
+    /// Begins with the graph of a dead process that is held. Its memory lasts for two seconds, of which to
+    /// write the capture of 60,000 goroutines took half of one: the worker copies it meanwhile.
+    pub(crate) fn begin(&self, raw: &RawCapture, dead: DeadMemory, limits: &GraphLimits) -> Begun {
+        let turn = Busy::unless_another(&self.busy);
         // One that ended its time of holding may be reckoned still.
-        let worker = if self.busy.swap(true, Ordering::SeqCst) {
+        let worker = if turn.is_none() {
             Err("the graph of another process was being made".into())
         } else {
             GraphWorker::of_the_dead(raw, &dead, limits.now()).map_err(|e| format!("no worker for it: {e}"))
         };
-        let _ = self.jobs.send(Job { worker, began: Instant::now(), dead, waiting });
+        Begun { worker, began: Instant::now(), dead, _turn: turn }
+    }
+
+    /// Has the graph joined to a capture that is written.
+    pub(crate) fn join(&self, begun: Begun, waiting: Waiting) {
+        let _ = self.jobs.send(Job { begun, waiting });
     }
 }
 
@@ -74,7 +103,7 @@ impl Graphs {
 fn finish(job: Job, to: &Destination) {
     /// It is asked for nothing meanwhile.
     const EVERY: Duration = Duration::from_secs(1);
-    let Job { worker, began, dead, waiting: Waiting { mut decoded, path, form } } = job;
+    let Job { begun: Begun { worker, began, dead, _turn }, waiting: Waiting { mut decoded, path, form } } = job;
     let pid = decoded.facts.target.pid;
     let answer = worker.map_or_else(GraphAnswer::none, |worker| worker.answer(EVERY, &mut || Ok(())));
     drop(dead);

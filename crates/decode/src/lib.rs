@@ -9,6 +9,7 @@
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `heap_graph`: who keeps the heap alive, where all of the memory is at hand.
 //! - `standing_still`: a process that is too large for a copy, packed, to be looked at when it runs on.
+//! - `dead_heap_copy`: the heap of the dead, before the kernel takes it.
 //! - `blocked`: blocked goroutines one by one, and what they wait for.
 //! - `why`: what keeps one object alive, by its address.
 //! - `series`: what the top sites held at earlier looks.
@@ -19,6 +20,7 @@ mod baseline;
 mod blocked;
 mod census;
 mod collections;
+mod dead_heap_copy;
 mod decode;
 mod frames;
 mod goroutine_list;
@@ -36,6 +38,7 @@ mod synthetic;
 mod why;
 
 pub use blocked::{awaited_descriptors, describe_descriptors};
+pub use dead_heap_copy::copy_of_the_dead;
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
 pub use lastgasp_goheap::ReadBefore;

@@ -41,6 +41,7 @@ mod heap_summary;
 mod heap_use;
 mod held_up;
 mod holder;
+mod hollow_maps;
 mod in_c;
 mod joined;
 mod large_objects;

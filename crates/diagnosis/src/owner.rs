@@ -30,6 +30,12 @@ pub(crate) fn receiver(function: &str) -> Option<&str> {
     function.get(..=end).filter(|r| r.contains(".(*"))
 }
 
+/// Whether a function is a method of a type as the runtime writes it: `shop/bus.(*Bus).Publish` of `bus.Bus`.
+pub(crate) fn is_method_of(function: &str, type_name: &str) -> bool {
+    let last = function.rsplit('/').next().unwrap_or(function).replace("(*", "").replace(')', "");
+    last.strip_prefix(type_name).is_some_and(|method| method.starts_with('.'))
+}
+
 /// Whether a function is of Go's standard library: its import path has no dot in the first element, which
 /// every module's has, and is not `main`.
 pub(crate) fn is_standard_library(function: &str, module: &str) -> bool {
@@ -100,6 +106,18 @@ pub(crate) fn owner_on<'a>(facts: &'a Facts, stack: &[u32]) -> Option<&'a Frame>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn methods_are_known_by_their_type() {
+        for (function, is) in [
+            ("shop/bus.(*Bus).Publish", true),
+            ("bus.Bus.Len", true),
+            ("shop/bus.(*Buses).Publish", false),
+            ("bus.New", false),
+        ] {
+            assert_eq!(is_method_of(function, "bus.Bus"), is, "{function}");
+        }
+    }
 
     #[test]
     fn what_is_all_the_librarys_is_of_the_outermost_package() {

@@ -11,7 +11,7 @@ use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM};
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
-use crate::way::way;
+use crate::way::{is_by_timers, way};
 
 /// A growth of the heap, seen in its graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,6 +162,27 @@ impl<'a> Reachability<'a> {
             (None, Some((shared, part))) => Some((shared.text(), shared.name(), *part)),
             (None, None) => None,
         }
+    }
+
+    /// The type of the one object that several lead to and that keeps most of it, unless it is a library's
+    /// server.
+    pub(crate) fn shared_name(&self) -> Option<&'a str> {
+        self.shared.as_ref().map(|(shared, _)| shared.name()).filter(|name| !is_of_a_server(name))
+    }
+
+    /// What keeps most of it where no one root does: each of a crowd, timers that have not fired, or one object
+    /// that several lead to.
+    pub(crate) fn kept_by_several(&self) -> Option<String> {
+        if self.holder.is_some() {
+            return None;
+        }
+        let crowd = || self.crowd().filter(|c| !is_of_a_server(c.name())).map(|c| c.text());
+        let timers = || {
+            let path = self.most_way().filter(|p| is_by_timers(&p.steps))?;
+            Some(format!("{} of it are kept by way of {}", bytes(path.bytes), way(&path.steps, &path.type_name)))
+        };
+        let shared = || self.shared_name().and_then(|_| self.shared.as_ref()).map(|(s, _)| s.text());
+        crowd().or_else(timers).or_else(shared)
     }
 
     /// `Bound what main.collect keeps of it, or let go of it.`: of the holder, of what several lead to, or of

@@ -5,6 +5,7 @@
 
 use crate::facts::{Facts, Frame, GraphCensus, GraphFacts, GraphPath, Group};
 use crate::graph_certainty::share_of_live;
+use crate::hollow_maps::HollowMaps;
 use crate::owner::{is_inside, owner_on};
 use crate::reachability::Reachability;
 use crate::thresholds::one_root_holds_most::MOST;
@@ -39,6 +40,7 @@ pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>) -> Option<S
     let reach = reach?;
     let graph = facts.graph.as_ref()?;
     pieces(graph)
+        .or_else(|| HollowMaps::of(graph).map(|maps| maps.cure()))
         .or_else(|| finalizers(facts, reach))
         .or_else(|| timers(graph))
         .or_else(|| reach.collection().and_then(contexts_or_channel))

@@ -105,7 +105,7 @@ pub use goroutine::{
     count_goroutines, created_by, decode_all_goroutines, decode_goroutines, each_goroutine, goroutines_by_site,
     is_system,
 };
-pub use heap::free_pages::free_pages;
+pub use heap::free_pages::{free_pages, used_pages};
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};

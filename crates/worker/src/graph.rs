@@ -10,12 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastgasp_decode::{GraphStage, ReadBefore, WholeMemory, code_types, graph_alone, pack_standing_still};
+use lastgasp_decode::{
+    GraphStage, ReadBefore, WholeMemory, code_types, copy_of_the_dead, graph_alone, pack_standing_still,
+};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
     CopiedMemory, CoreFile, ElfImage, HandedMemory, Layered, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
     Snapshot,
 };
+use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
@@ -95,12 +98,18 @@ fn made(task: &GraphTask, handed: Vec<File>, line: &Line) -> Result<GraphFacts, 
         line.no_hurry();
         (packed, read_before.objects) = (Some(stood.memory), Some(stood.objects));
     }
+    let heap = if source == "dead" { copy_of_the_dead(&raw, (&memory, contents), task.heap) } else { None };
+    let of_the_dead = heap.as_ref().map(|top| {
+        let (bottom, its_contents) = (&memory, contents);
+        (Layered { top, bottom }, Layered { top, bottom: its_contents })
+    });
     let packed_contents = packed.as_ref().map(|packed| Layered { top: packed, bottom: its_contents });
-    let whole = match (&copied, &packed, &packed_contents) {
+    let whole = match (&copied, &packed, &packed_contents, &of_the_dead) {
         (Some(copied), ..) => WholeMemory { is_copied: true, ..WholeMemory::of(copied, source) },
-        (None, Some(packed), Some(contents)) => {
+        (None, Some(packed), Some(contents), _) => {
             WholeMemory { is_copied: true, contents, ..WholeMemory::of(packed, source) }
         }
+        (.., Some((memory, contents))) => WholeMemory { contents, ..WholeMemory::of(memory, source) },
         _ if remembered > 0 => WholeMemory { contents, ..WholeMemory::of(&memory, source) },
         _ => WholeMemory::of(contents, source),
     };
@@ -211,7 +220,14 @@ impl GraphWorker {
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
         let (memory, executable) = (process.mem_file()?, process.image().file());
         let image = process.image().facts().to_be_told();
-        let task = GraphTask { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
+        let task = GraphTask {
+            whose,
+            bias: process.bias(),
+            remembered: limits.memory / REMEMBERED,
+            heap: room_for_a_heap(limits),
+            room,
+            image,
+        };
         let of_pages =
             if room != Room::None { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
@@ -363,6 +379,12 @@ impl GraphWorker {
         }
         self.answer.gap = Some(why);
     }
+}
+
+/// Bytes for the heap of a dead process, beside its graph and beside what else wants memory of the machine.
+fn room_for_a_heap(limits: Limits) -> u64 {
+    let available = Machine::detect().available().unwrap_or_default();
+    (limits.memory / 2).min(available / 4)
 }
 
 /// What came of waiting.

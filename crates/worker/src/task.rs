@@ -53,6 +53,8 @@ pub(crate) struct GraphTask {
     pub(crate) bias: u64,
     /// Bytes of a dead process's memory that are remembered as they are read.
     pub(crate) remembered: u64,
+    /// Bytes of a dead process's heap that are copied at most, before anything is made of it.
+    pub(crate) heap: u64,
     /// How a process that stands still is copied.
     pub(crate) room: Room,
     /// The headers of its executable.

@@ -37,6 +37,8 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     let sink = move |captured: Captured| {
         let provenance = provenance();
         let Captured { raw, source, dead } = captured;
+        // Its memory lasts two seconds: it is copied while the capture is written.
+        let worker = dead.as_ref().map(|dead| GraphWorker::of_the_dead(&raw, dead, graph_limits));
         let mut decoded = decode(&raw, &provenance);
         let told = Told::in_store(&decoded.facts, &folder);
         let memory = source.as_ref().map(|source| KeepMemory {
@@ -46,8 +48,6 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
             max_bytes: Some(room.of_one(raw.phase).min(max_bytes.unwrap_or(u64::MAX))),
         });
         let written = write_keeping(&folder, &decoded, &told, Form::Whole, memory.as_ref());
-        // The capture is whole before anything else is begun.
-        let worker = dead.as_ref().map(|dead| GraphWorker::of_the_dead(&raw, dead, graph_limits));
         // Its bytes have been read: a large process's are tens of megabytes.
         drop((raw, source));
         let failed = |e: StoreError| complain(&format!("lastgasp: a capture could not be written: {e:#}"));

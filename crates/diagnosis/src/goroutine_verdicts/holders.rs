@@ -2,7 +2,7 @@
 //! a call of `Unlock` that a goroutine has deferred, a pointer in the frames of who does not wait for it, a
 //! method that was called by another of the same type.
 
-use crate::facts::{BlockedGoroutine, Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+use crate::facts::{BlockedGoroutine, Referrer, ReferrerPlace, WaitObject, WaitObjectKind, WaitOperation};
 use crate::owner::receiver;
 
 use super::holds::{Holds, Sign};
@@ -37,6 +37,9 @@ fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
         {
             push(&mut all, index, *goroutine, Sign::LocksAbove(function.clone()));
         }
+    }
+    for (index, goroutine, function) in reading_again(scene) {
+        push(&mut all, index, goroutine, Sign::ReadsAgain(function));
     }
     for (holds, object) in all.iter_mut().zip(&scene.blocked.objects) {
         if is_free(object) {
@@ -104,6 +107,34 @@ fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
         };
         if let (Some(out), Some(function)) = (out.get_mut(index), g.locks_above.iter().find(has)) {
             out.push((g.id, function.clone()));
+        }
+    }
+    out
+}
+
+/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers whose own code
+/// has locked in a line above and unlocked nothing since, where they are as many as the lock says have it. A
+/// reader that has left without RUnlock, or one that runs, would be one more.
+fn reading_again(scene: &Scene<'_>) -> Vec<(usize, u64, String)> {
+    let mut of: Vec<Vec<(u64, String)>> = vec![Vec::new(); scene.blocked.objects.len()];
+    for g in scene.blocked.each.iter().filter(|g| g.code_was_read) {
+        let Some(wait) = g.waits.first().filter(|w| g.waits.len() == 1 && w.operation == WaitOperation::ReadLock)
+        else {
+            continue;
+        };
+        let Some(object) = scene.object(wait) else { continue };
+        let points = |f: &str| object.referrers.iter().any(|r| r.goroutine == g.id && r.name == f);
+        let outer = outer_method(scene.view(g.id), g, object);
+        let locks = g.locks_above.iter().find(|f| !g.unlocks_since.contains(f) && points(f)).cloned();
+        if let (Some(function), Some(of)) = (outer.or(locks), of.get_mut(wait.object.unwrap_or(u32::MAX) as usize)) {
+            of.push((g.id, function));
+        }
+    }
+    let mut out = Vec::new();
+    for (index, (readers, object)) in of.into_iter().zip(&scene.blocked.objects).enumerate() {
+        let all = object.lock.is_some_and(|l| l.writer && l.readers > 0 && l.readers == readers.len() as u64);
+        if all && object.kind == WaitObjectKind::RwMutex {
+            out.extend(readers.into_iter().map(|(goroutine, function)| (index, goroutine, function)));
         }
     }
     out

@@ -19,6 +19,9 @@ pub(super) enum Sign {
     OuterMethod(String),
     /// A pointer to it in a frame of who does not wait for it.
     Pointer(String),
+    /// It waits to read it behind a writer, its code has read it in a line above, and the lock counts no more
+    /// readers than wait so.
+    ReadsAgain(String),
     /// The code of the function that has a pointer to it, and waits for it or has called what does, locks
     /// something in a line above.
     LocksAbove(String),
@@ -27,7 +30,7 @@ pub(super) enum Sign {
 impl Holds {
     pub(super) fn sureness(&self) -> Sureness {
         match self.sign {
-            Sign::DeferredUnlock(_) => Sureness::Probable,
+            Sign::DeferredUnlock(_) | Sign::ReadsAgain(_) => Sureness::Probable,
             Sign::OuterMethod(_) | Sign::Pointer(_) | Sign::LocksAbove(_) => Sureness::Possible,
         }
     }
@@ -38,6 +41,9 @@ impl Holds {
             Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
             Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
             Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
+            Sign::ReadsAgain(f) => {
+                format!("{f} on its stack locks in a line above, and the lock counts no other readers than such")
+            }
             Sign::LocksAbove(f) => {
                 format!("{f} on its stack has a pointer to it, and locks in a line above the one that it is in")
             }

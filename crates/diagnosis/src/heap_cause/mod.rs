@@ -11,7 +11,9 @@ use crate::facts::Facts;
 use crate::growth::{Culprit, Growth};
 use crate::heap_use::HeapUse;
 use crate::held_up::HeldUp;
+use crate::hollow_maps::HollowMaps;
 use crate::large_objects::HugeObjects;
+use crate::owner::is_method_of;
 use crate::partition::Partition;
 use crate::reachability::Reachability;
 use crate::recursion::Recursion;
@@ -116,6 +118,11 @@ impl<'a> HeapCause<'a> {
         if let (Origin::Suspects(all), Some(by)) = (&mut it.origin, it.reach.and_then(|r| r.way_from())) {
             all.sort_by_key(|s| s.at.function != by.0);
         }
+        // A method of what keeps it is nearer than who only calls at that moment (seen blind: a bus whose
+        // subscribers never leave, of which the function that trades on it was suspected).
+        if let (Origin::Suspects(all), Some(name)) = (&mut it.origin, it.reach.as_ref().and_then(|r| r.shared_name())) {
+            all.sort_by_key(|s| !is_method_of(&s.at.function, name));
+        }
         let holder = it.reach.as_ref().and_then(|r| r.goroutines()).map(|held| held.root().name.as_str());
         if let (Origin::Suspects(all), Some(holder)) = (&mut it.origin, holder)
             && !all.iter().any(|s| s.at.function == holder)
@@ -156,6 +163,12 @@ impl<'a> HeapCause<'a> {
     pub(crate) fn held_up(&self, facts: &'a Facts, window: &Window) -> Option<HeldUp<'a>> {
         let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
         may_be.then(|| HeldUp::of(facts, window)).flatten()
+    }
+
+    /// Maps that were emptied, where they are most of what stays alive.
+    pub(crate) fn hollow_maps(&self, facts: &'a Facts) -> Option<HollowMaps<'a>> {
+        let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
+        facts.graph.as_ref().filter(|_| may_be).and_then(HollowMaps::of)
     }
 
     /// In a word, with the calls in flight.

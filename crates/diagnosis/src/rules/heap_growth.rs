@@ -184,7 +184,8 @@ fn sentence(
                 format!(": {marks} ran meanwhile and found it alive")
             }
         };
-        out += &held_up.map_or_else(String::new, |held| format!("; {}", held.text()));
+        let meanwhile = held_up.map_or_else(String::new, |held| format!("; {}", held.text()));
+        out += &heap.hollow_maps(facts).map_or(meanwhile, |maps| format!("; {}", maps.text()));
     }
     if let Some(recursion) = &heap.recursion {
         out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));

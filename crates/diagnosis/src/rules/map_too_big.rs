@@ -1,14 +1,15 @@
 //! Maps with room for many more elements than they have. The page: `map-too-big.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{GraphCensus, GraphFacts, GraphWaste};
+use crate::facts::{GraphCensus, GraphFacts};
 use crate::finding::{Evidence, Finding, Level};
 use crate::findings::Findings;
-use crate::graph_certainty::{beside_the_growth, of_graph, share_of_live, source};
+use crate::graph_certainty::{beside_the_growth, of_graph, source};
+use crate::hollow_maps::HollowMaps;
 use crate::rival::Rival;
 use crate::subject::Subject;
 use crate::thresholds::map_too_big::{MIN_SHARE, WAS_FULL};
-use crate::units::{bytes, count, percent, plural};
+use crate::units::{count, plural};
 use crate::way::root_of;
 
 /// The rule.
@@ -29,34 +30,17 @@ impl Rule for MapTooBig {
     }
 }
 
-fn is_map(w: &GraphWaste) -> bool {
-    w.kind == "oversized" || w.kind == "empty" && w.type_name.starts_with("map[")
-}
-
 fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
-    let maps = g.waste.iter().filter(|w| is_map(w) && share_of_live(g, w.wasted_bytes) >= MIN_SHARE);
-    let w = maps.filter(|w| w.wasted_bytes > 0).max_by_key(|w| w.wasted_bytes)?;
+    let maps = HollowMaps::from(g, MIN_SHARE)?;
+    let w = maps.waste();
     let one = g.census.iter().find(|c| c.owner == w.owner && c.type_name == w.type_name);
     let name = root_of(&w.owner).rsplit(' ').next().unwrap_or_default();
-    let kind = if w.type_name.is_empty() { String::new() } else { format!(" ({})", w.type_name) };
-    let (is, have) = if w.count == 1 { ("takes", "has") } else { ("take", "have") };
-    let few = match w.kind.as_str() {
-        "empty" => format!("{have} no element"),
-        _ => format!("{have} use for {} of it", bytes(w.used_bytes)),
-    };
     Some(Finding {
         code: MapTooBig::INFO.code,
         subject: Subject::Collection { owner: w.owner.clone(), type_name: w.type_name.clone() },
         level: Level::Info,
         title: "a map much too big for what is in it".into(),
-        sentence: format!(
-            "{} of {}{kind} {is} {} and {few}: {} is room for elements that are not there ({} of what is live).",
-            plural(w.count, "map"),
-            w.owner,
-            bytes(w.kept_bytes),
-            bytes(w.wasted_bytes),
-            percent(share_of_live(g, w.wasted_bytes).min(1.0))
-        ),
+        sentence: format!("{}.", maps.text()),
         factors: of_graph(g),
         rivals: vec![fills_again(one)],
         evidence: std::iter::once("a Go map never shrinks: what it once had room for it keeps".to_owned())
@@ -64,10 +48,7 @@ fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
             .map(|text| Evidence { text, source: source(g) })
             .chain(beside_the_growth(case.facts, case.growth, case.window, &[name]))
             .collect(),
-        cure: format!(
-            "Make {} anew when most of it has been deleted (copy what is left into a new map), or make it smaller where it is made with a size.",
-            w.owner
-        ),
+        cure: maps.cure(),
         site: None,
         do_now: Vec::new(),
     })
@@ -94,7 +75,7 @@ fn fills_again(c: Option<&GraphCensus>) -> Rival {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::Facts;
+    use crate::facts::{Facts, GraphWaste};
 
     fn found(kind: &str, looks: &[(u64, u64)]) -> Option<Finding> {
         let (owner, type_name) = ("global main.sessions".to_owned(), "map[string]*main.session".to_owned());

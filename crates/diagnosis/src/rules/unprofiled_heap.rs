@@ -83,8 +83,11 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(|r| r.shared_collection());
     let led_from = led.as_ref().and_then(|(_, from)| *from);
     let first = first.filter(|s| led_from.is_none_or(|from| is_within(facts, from, s)));
-    let kept = match &led {
-        Some((text, _)) => format!(": {text}"),
+    let several = || {
+        heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(Reachability::kept_by_several)
+    };
+    let kept = match led.as_ref().map(|(text, _)| text.clone()).or_else(several) {
+        Some(text) => format!(": {text}"),
         None => kept,
     };
     let named =
@@ -111,6 +114,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     };
     let held_up = heap.held_up(facts, w);
     let meanwhile = held_up.as_ref().map_or_else(String::new, |held| format!("; {}", held.text()));
+    let meanwhile = heap.hollow_maps(facts).map_or(meanwhile, |maps| format!("; {}", maps.text()));
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
     let share = heap.parts.share(heap.parts.heap);
@@ -211,6 +215,7 @@ fn cure(
     if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
         return format!("{cure} {TO_KNOW_THE_LINE}");
     }
+    let let_go = heap.reach.as_ref().and_then(Reachability::bounding);
     let known = match (&heap.mechanism, holder) {
         (Mechanism::StaysAlive, Some(held)) => {
             format!("Bound what {} keeps, or let go of it. ", held.frame().unwrap_or(&held.root().name))
@@ -219,6 +224,7 @@ fn cure(
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
+        (Mechanism::StaysAlive, None) if let_go.is_some() => format!("{} ", let_go.unwrap_or_default()),
         (Mechanism::StaysAlive, None) => {
             format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts))
         }
@@ -272,7 +278,8 @@ mod tests {
     use super::*;
     use crate::diagnose::diagnose;
     use crate::facts::{
-        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphPath, GraphRoot, Group, Heap, HeapClass, Sample,
+        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphWaste, Group, Heap,
+        HeapClass, Sample,
     };
 
     #[test]
@@ -403,6 +410,63 @@ mod tests {
         assert_eq!(found.subject, Subject::Holder { name: "main.load".into() });
         assert!(found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
         assert!(found.confidence() <= crate::UNTESTED);
+    }
+
+    /// Seen blind: a bus whose subscribers never leave, of which the one who trades on it was suspected, and a
+    /// wheel of maps that were emptied, of which "bound it" was all that was said.
+    #[test]
+    fn what_several_lead_to_is_named_and_so_are_maps_that_were_emptied() {
+        let node = |parent, kind: &str, name: &str, mb: u64| GraphNode {
+            parent,
+            kind: kind.into(),
+            name: name.into(),
+            count: 1,
+            objects: 12_000,
+            retained_bytes: mb * 1_000_000,
+            ..GraphNode::default()
+        };
+        let frame = |f: &str| Frame { function: f.into(), file: "svc/main.go".into(), line: 4 };
+        let at_work = |at: u32| Group { count: 1, state: "running".into(), stack: vec![at], ..Group::default() };
+        let graph = GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            tree: vec![node(None, "heap", "live heap", 480), node(Some(0), "object", "bus.Bus", 470)],
+            ..GraphFacts::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 2, groups: vec![at_work(0), at_work(1)], ..Goroutines::default() },
+            frames: ["shop/sim.Trade", "shop/bus.(*Bus).Publish"].map(frame).into(),
+            graph: Some(graph),
+            ..Facts::default()
+        };
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.target.module.path = "shop".into();
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let said = |facts: &Facts| {
+            let found = diagnose(facts).findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap();
+            assert!(found.confidence() <= crate::UNTESTED);
+            (found.sentence, found.cure)
+        };
+        let (sentence, cure) = said(&facts);
+        assert!(sentence.contains("one bus.Bus, to which several lead, keeps 470 MB of it"), "{sentence}");
+        assert!(sentence.contains("the first suspect is shop/bus.(*Bus).Publish"), "{sentence}");
+        assert!(cure.starts_with("Bound what bus.Bus keeps"), "{cure}");
+        let graph = facts.graph.as_mut().unwrap();
+        graph.tree.truncate(1);
+        graph.waste = vec![GraphWaste {
+            kind: "empty".into(),
+            owner: "goroutine in shop/bus.(*Bus).turn .slots".into(),
+            type_name: "map[bus.ID]uint16".into(),
+            count: 20,
+            kept_bytes: 400_000_000,
+            wasted_bytes: 400_000_000,
+            ..GraphWaste::default()
+        }];
+        let (sentence, cure) = said(&facts);
+        assert!(sentence.contains("; 20 maps of goroutine in shop/bus.(*Bus).turn .slots"), "{sentence}");
+        assert!(cure.starts_with("Make goroutine in shop/bus.(*Bus).turn .slots anew"), "{cure}");
     }
 
     /// Seen: an interpreter whose script appends to a list. At the end most of its heap was garbage, as GOGC

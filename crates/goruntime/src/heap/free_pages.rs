@@ -1,5 +1,5 @@
-//! Pages of the heap that hold nothing: those of its arenas that stand in no span in use. Whoever keeps a
-//! process's memory can do without them.
+//! Pages of the heap that hold something, and those that hold nothing: those of its arenas that stand in no
+//! span in use. Whoever keeps a process's memory can do without these.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,25 @@ const PENDING: usize = 1 << 16;
 /// nobody can tell.
 #[must_use]
 pub fn free_pages(rt: &Runtime, mem: &dyn Memory) -> Option<Ranges> {
+    let Pages { arenas, used } = pages(rt, mem)?;
+    let arena = |number: &u64| AddrRange::sized(Addr(number.saturating_mul(HEAP_ARENA_BYTES)), HEAP_ARENA_BYTES);
+    Some(Ranges::union(arenas.iter().map(arena)).minus(&used))
+}
+
+/// The pages of the heap that stand in spans in use, stacks among them. `None` as [`free_pages`].
+#[must_use]
+pub fn used_pages(rt: &Runtime, mem: &dyn Memory) -> Option<Ranges> {
+    pages(rt, mem).map(|pages| pages.used)
+}
+
+/// What the span table says of pages.
+struct Pages {
+    /// Numbers of the arenas that spans stand in.
+    arenas: BTreeSet<u64>,
+    used: Ranges,
+}
+
+fn pages(rt: &Runtime, mem: &dyn Memory) -> Option<Pages> {
     let (at, len, _) = array(rt, mem).ok()?;
     let mut arenas = BTreeSet::new();
     let mut used = Ranges::default();
@@ -44,6 +63,5 @@ pub fn free_pages(rt: &Runtime, mem: &dyn Memory) -> Option<Ranges> {
         }
     }
     let used = Ranges::union(used.as_slice().iter().copied().chain(pending));
-    let arena = |number: &u64| AddrRange::sized(Addr(number.saturating_mul(HEAP_ARENA_BYTES)), HEAP_ARENA_BYTES);
-    Some(Ranges::union(arenas.iter().map(arena)).minus(&used))
+    Some(Pages { arenas, used })
 }
