@@ -49,6 +49,7 @@ mod last_straw;
 mod ledger;
 mod library_waits;
 mod made;
+mod of_connections;
 mod owner;
 mod partition;
 mod pprof_view;

@@ -181,7 +181,7 @@ impl<'a> Reachability<'a> {
             let path = self.most_way().filter(|p| is_by_timers(&p.steps))?;
             Some(format!("{} of it are kept by way of {}", bytes(path.bytes), way(&path.steps, &path.type_name)))
         };
-        let shared = || self.shared_name().and_then(|_| self.shared.as_ref()).map(|(s, _)| s.text());
+        let shared = || self.shared_name().and(self.shared.as_ref()).map(|(s, _)| s.text());
         crowd().or_else(timers).or_else(shared)
     }
 

@@ -85,6 +85,11 @@ impl<'a> SharedCrowd<'a> {
         &self.node.name
     }
 
+    /// How many they are.
+    pub(crate) fn count(&self) -> u64 {
+        self.node.count
+    }
+
     /// Functions of goroutines of which about one leads to each of them, those of most first.
     pub(crate) fn led_to_by(&self) -> impl Iterator<Item = &'a str> {
         let node = self.node;

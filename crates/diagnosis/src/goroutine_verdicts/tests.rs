@@ -419,7 +419,7 @@ fn a_select_of_nil_channels() {
 #[test]
 fn who_reads_a_lock_again_behind_a_writer_is_told_by_its_code_and_the_count() {
     let mut b = Build::default();
-    let lock = LockState { locked: true, readers: 1, waiting_readers: 2, writer: true, ..LockState::default() };
+    let lock = LockState { locked: true, readers: 1, waiting_readers: 2, writer: true };
     let frame = |id, name| referrer(id, ReferrerPlace::Frame, name);
     let referrers = vec![frame(5, "main.(*shop).Price"), frame(6, "main.(*shop).Price"), frame(7, "main.(*shop).Set")];
     let rw = b.object(WaitObject {

@@ -9,6 +9,7 @@ use crate::goroutine_verdicts::{GoroutineVerdicts, VerdictGroup};
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::library_waits::library_wait;
+use crate::of_connections;
 use crate::owner::{frame, is_inside, is_standard_library, receiver};
 use crate::reachability::Reachability;
 use crate::sentence::{growth as growth_of, level, never_touched, place};
@@ -70,7 +71,9 @@ fn find(
         // who writes.
         cure: cause
             .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
-            .map_or_else(|| the_cure(facts, w, waiting, at, known), |g| g.cure.clone()),
+            .map(|g| g.cure.clone())
+            .or_else(|| of_connections::cure(facts, heap.reach.as_ref(), waiting))
+            .unwrap_or_else(|| the_cure(facts, w, waiting, at, known)),
         site,
         do_now: do_now(facts, calls, waiting, at),
     })
