@@ -9,22 +9,28 @@ use crate::facts::{Facts, Group};
 use crate::owner::is_inside;
 use crate::reachability::Reachability;
 use crate::units::{bytes, count};
-use crate::waits::{Doing, Wait, doing};
+use crate::waits::{Wait, is_writing};
 
 /// Part, as one in so many, of the goroutines that may not have a connection of their own: some have just come
 /// or gone.
 const ONE_IN: u64 = 5;
 
-/// What to do where those that wait for one of several channels have an object each that keeps most of what
-/// grew, and a goroutine that leads to each reads from its peer.
+/// The call in which a goroutine reads from a file, a pipe or a connection; one that was just woken is in it too.
+const READS: &str = "internal/poll.(*FD).Read";
+
+/// What to do where those that wait have an object each that keeps most of what grew, and a goroutine that leads
+/// to each reads from its peer.
 pub(crate) fn cure(facts: &Facts, reach: Option<&Reachability<'_>>, waiting: &Waiting<'_>) -> Option<String> {
-    let crowd = reach?.crowd().filter(|_| matches!(waiting.wait, Wait::Select | Wait::ChanReceive))?;
-    let as_many = |n: u64| n.saturating_mul(ONE_IN) >= crowd.count().saturating_mul(ONE_IN - 1);
+    let idle = matches!(waiting.wait, Wait::Select | Wait::ChanReceive)
+        || waiting.wait == Wait::Io && !is_writing(facts, waiting.group);
+    let crowd = reach?.crowd().filter(|_| idle)?;
+    let as_many = waiting.count.saturating_mul(ONE_IN) >= crowd.count().saturating_mul(ONE_IN - 1);
     let reads = |name: &str| {
-        let of = |g: &&Group| is_inside(facts, &g.stack, name) && doing(facts, g) == Doing::Waiting(Wait::Io);
-        as_many(facts.goroutines.groups.iter().filter(of).map(|g| g.count).fold(0, u64::saturating_add))
+        let of = |g: &&Group| is_inside(facts, &g.stack, name) && is_inside(facts, &g.stack, READS);
+        let all = facts.goroutines.groups.iter().filter(of).map(|g| g.count).fold(0, u64::saturating_add);
+        all.saturating_mul(2) >= crowd.count()
     };
-    let peers = as_many(waiting.count) && crowd.led_to_by().any(reads);
+    let peers = as_many && crowd.led_to_by().any(reads);
     peers.then(|| {
         format!(
             "They are as many as there are connections, and wait as idle ones do: {} {} keep {}, about {} each. Make what each keeps smaller (buffers and encoders from a pool, taken while there is something to do), or bound how many connections are open.",
@@ -51,12 +57,8 @@ mod tests {
             stack: stack.into(),
             ..Group::default()
         };
-        let leader = |name: &str| GraphLeader {
-            kind: "goroutine".into(),
-            name: name.into(),
-            objects: 400,
-            goroutines: 400,
-        };
+        let leader =
+            |name: &str| GraphLeader { kind: "goroutine".into(), name: name.into(), objects: 400, goroutines: 400 };
         let peers = GraphNode {
             parent: Some(0),
             kind: "object".into(),
@@ -74,10 +76,10 @@ mod tests {
         };
         let mut facts = Facts {
             goroutines: Goroutines {
-                groups: vec![group(390, "select", &[1]), group(380, "IO wait", &[0])],
+                groups: vec![group(390, "select", &[1]), group(380, "IO wait", &[2, 0])],
                 ..Goroutines::default()
             },
-            frames: ["gate.session", "gate.write"].map(frame).into(),
+            frames: ["gate.session", "gate.write", READS].map(frame).into(),
             ..Facts::default()
         };
         let said = |facts: &Facts| {
@@ -87,7 +89,7 @@ mod tests {
         };
         let cure = said(&facts).unwrap();
         assert!(cure.contains("400 gate.peer keep 320 MB, about 800 kB each"), "{cure}");
-        facts.goroutines.groups[1].wait_reason = "chan receive".into();
+        facts.goroutines.groups[1].stack = vec![0];
         assert_eq!(said(&facts), None, "nobody reads from a peer");
     }
 }

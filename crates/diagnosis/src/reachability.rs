@@ -5,10 +5,11 @@
 
 use crate::facts::{GraphCensus, GraphFacts, GraphPath, GraphRoot};
 use crate::finding::Evidence;
-use crate::graph_certainty::source;
+use crate::graph_certainty::{share_of_live, source};
 use crate::graph_holder::GraphHolder;
 use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM};
+use crate::thresholds::one_root_holds_most::MOST;
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
 use crate::way::{is_by_timers, way};
@@ -142,6 +143,15 @@ impl<'a> Reachability<'a> {
         self.is_most(elsewhere) && (alone as f64) < self.grown as f64 * HELD_BY_THEM
     }
 
+    /// Part of the growth that goroutines in some functions keep, and that ways from them lead to, at most.
+    pub(crate) fn part_of_goroutines(&self, is_of: impl Fn(&str) -> bool) -> f64 {
+        let roots = self.graph.roots.iter().filter(|r| r.kind == "goroutine" && is_of(&r.name));
+        let ways = self.graph.paths.iter().filter(|p| goroutines_of(p).is_some_and(&is_of));
+        let roots = roots.map(|r| r.retained_bytes).fold(0, u64::saturating_add);
+        let ways = ways.map(|p| p.bytes).fold(0, u64::saturating_add);
+        roots.max(ways) as f64 / self.grown as f64
+    }
+
     /// The function of goroutines by way of which most of it is kept, though others lead there too, and the
     /// bytes.
     pub(crate) fn way_from(&self) -> Option<(&'a str, u64)> {
@@ -152,6 +162,11 @@ impl<'a> Reachability<'a> {
     /// What keeps most of it and is shared, unless it has one for each of so many calls.
     pub(crate) fn shared_beside(&self, calls: u64) -> Option<&SharedObject<'a>> {
         self.shared.as_ref().map(|(s, _)| s).filter(|s| !s.has_one_for_each(calls))
+    }
+
+    /// Whether what keeps most of it, and is shared, has one for each of so many calls.
+    pub(crate) fn is_list_of(&self, calls: u64) -> bool {
+        self.shared.as_ref().is_some_and(|(s, _)| s.has_one_for_each(calls))
     }
 
     /// Who keeps most of it, in words, its name, and the part of the growth, at least: a holder, else an
@@ -178,7 +193,10 @@ impl<'a> Reachability<'a> {
         }
         let crowd = || self.crowd().filter(|c| !is_of_a_server(c.name())).map(|c| c.text());
         let timers = || {
-            let path = self.most_way().filter(|p| is_by_timers(&p.steps))?;
+            let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| is_by_timers(&p.steps))?;
+            if share_of_live(self.graph, path.bytes) < MOST {
+                return None;
+            }
             Some(format!("{} of it are kept by way of {}", bytes(path.bytes), way(&path.steps, &path.type_name)))
         };
         let shared = || self.shared_name().and(self.shared.as_ref()).map(|(s, _)| s.text());

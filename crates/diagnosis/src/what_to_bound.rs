@@ -114,8 +114,12 @@ fn timers(graph: &GraphFacts) -> Option<String> {
     let ways: Vec<&GraphPath> = graph.paths.iter().filter(|p| is_by_timers(&p.steps)).collect();
     let kept = kept.max(ways.iter().map(|p| p.bytes).fold(0, u64::saturating_add));
     let enough = timers >= MIN_TIMERS && share_of_live(graph, kept) >= MOST;
-    let of_contexts =
-        ways.iter().any(|p| p.type_name == "context.timerCtx" || p.steps.iter().any(|s| s.contains(".cancelCtx")));
+    // A client's timeouts are such as well, and keep little (seen blind: deliveries that wait for their next
+    // try, and the requests in flight beside them).
+    let is_context =
+        |p: &&&GraphPath| p.type_name == "context.timerCtx" || p.steps.iter().any(|s| s.contains(".cancelCtx"));
+    let by_contexts = ways.iter().filter(is_context).map(|p| p.bytes).fold(0, u64::saturating_add);
+    let of_contexts = by_contexts.saturating_mul(2) >= ways.iter().map(|p| p.bytes).fold(0, u64::saturating_add).max(1);
     if enough && of_contexts {
         return Some(format!(
             "{} that have not fired keep {}, and are those of contexts that nobody cancelled: call the function that context.WithTimeout or WithDeadline gives, and that of WithCancel (defer cancel()), when the work is done.",

@@ -3,7 +3,7 @@
 //! method that was called by another of the same type.
 
 use crate::facts::{BlockedGoroutine, Referrer, ReferrerPlace, WaitObject, WaitObjectKind, WaitOperation};
-use crate::owner::receiver;
+use crate::owner::{is_receiver_of, receiver};
 
 use super::holds::{Holds, Sign};
 use super::scene::{KindView, Scene, is_lock};
@@ -156,7 +156,7 @@ fn outer_method(view: &KindView<'_>, g: &BlockedGoroutine, object: &WaitObject) 
     let mut own = own.map(|f| f.function.as_str());
     let inner = own.next()?;
     let of = receiver(inner)?;
-    let fits = object.type_name.is_empty() || words::method_type(of) == object.type_name.trim_start_matches('*');
+    let fits = object.type_name.is_empty() || is_receiver_of(of, object.type_name.trim_start_matches('*'));
     let is_in = |list: &[String], f: &str| list.iter().any(|l| l == f);
     let locks = |f: &str| !g.code_was_read || is_in(&g.locks_above, f) && !is_in(&g.unlocks_since, f);
     let outer = own.find(|f| receiver(f) == Some(of) && *f != inner && locks(f))?;

@@ -421,24 +421,32 @@ fn who_reads_a_lock_again_behind_a_writer_is_told_by_its_code_and_the_count() {
     let mut b = Build::default();
     let lock = LockState { locked: true, readers: 1, waiting_readers: 2, writer: true };
     let frame = |id, name| referrer(id, ReferrerPlace::Frame, name);
-    let referrers = vec![frame(5, "main.(*shop).Price"), frame(6, "main.(*shop).Price"), frame(7, "main.(*shop).Set")];
+    let referrers = vec![
+        frame(5, "acme.dev/go-shop/v2.(*shop).Price"),
+        frame(6, "acme.dev/go-shop/v2.(*shop).Price"),
+        frame(7, "acme.dev/go-shop/v2.(*shop).Set"),
+    ];
     let rw = b.object(WaitObject {
         kind: WaitObjectKind::RwMutex,
-        type_name: "main.shop".into(),
+        type_name: "shop.shop".into(),
         lock: Some(lock),
         referrers_total: 3,
         referrers,
         ..WaitObject::default()
     });
-    b.goroutine(5, "sync.RWMutex.RLock", &["main.(*shop).Price", "main.(*shop).Select", "main.serve"]);
-    b.goroutine(6, "sync.RWMutex.RLock", &["main.(*shop).Price", "main.serve"]);
-    b.goroutine(7, "sync.RWMutex.Lock", &["main.(*shop).Set"]);
+    b.goroutine(
+        5,
+        "sync.RWMutex.RLock",
+        &["acme.dev/go-shop/v2.(*shop).Price", "acme.dev/go-shop/v2.(*shop).Select", "main.serve"],
+    );
+    b.goroutine(6, "sync.RWMutex.RLock", &["acme.dev/go-shop/v2.(*shop).Price", "main.serve"]);
+    b.goroutine(7, "sync.RWMutex.Lock", &["acme.dev/go-shop/v2.(*shop).Set"]);
     for (id, operation) in [(5, WaitOperation::ReadLock), (6, WaitOperation::ReadLock), (7, WaitOperation::WriteLock)] {
         let g = b.waits(id, WakeUp::Reachable, &[(operation, rw)]);
         (g.code_was_read, g.waited_ns_at_least) = (true, 40_000_000_000);
     }
     assert_eq!([5, 6].map(|id| b.of(id).0), [Tier::Healthy; 2], "whose code locks nothing above has nothing");
-    b.blocked.each[0].locks_above = vec!["main.(*shop).Select".into()];
+    b.blocked.each[0].locks_above = vec!["acme.dev/go-shop/v2.(*shop).Select".into()];
     assert_eq!([5, 6].map(|id| b.of(id)), [(Tier::Suspect, "read-lock-recursion"); 2]);
     assert!(b.cause(6).contains("would read it again, behind a writer"), "{}", b.cause(6));
     b.blocked.objects[rw as usize].lock = Some(LockState { readers: 2, ..lock });

@@ -172,11 +172,6 @@ pub(super) fn spot(s: &Spot) -> String {
     if s.file.is_empty() { s.function.clone() } else { format!("{} ({}:{})", s.function, short(&s.file), s.line) }
 }
 
-/// `main.cache` of `main.(*cache)`.
-pub(super) fn method_type(receiver: &str) -> String {
-    receiver.replacen("(*", "", 1).replacen(')', "", 1)
-}
-
 /// Who can wake a goroutine, in a clause.
 pub(super) fn who_can_wake(wake_up: &WakeUp, by: &str) -> String {
     let named = |what: &str| if by.is_empty() { what.to_owned() } else { format!("{what} ({by})") };

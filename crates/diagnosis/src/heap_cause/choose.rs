@@ -43,7 +43,7 @@ impl<'a> HeapCause<'a> {
                 None => Mechanism::WaitingCalls,
             };
         }
-        let at_work = at_work.filter(|_| !self.is_left_behind());
+        let at_work = at_work.filter(|_| !self.is_left_behind() && !self.hold_next_to_nothing(facts));
         let at_work = at_work.filter(|_| self.most_are_at_work() || self.larger().is_some_and(|l| l >= LARGER));
         let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
         let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);

@@ -67,13 +67,17 @@ fn find(
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        // Who waits in a library never wrote the select that it is in; what is said of reading is no cure for
-        // who writes.
-        cure: cause
-            .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
-            .map(|g| g.cure.clone())
-            .or_else(|| of_connections::cure(facts, heap.reach.as_ref(), waiting))
-            .unwrap_or_else(|| the_cure(facts, w, waiting, at, known)),
+        cure: {
+            // Who waits in a library never wrote the select that it is in; what is said of reading is no cure
+            // for who writes.
+            let of_cause = cause
+                .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
+                .map(|g| g.cure.clone());
+            match (of_connections::cure(facts, heap.reach.as_ref(), waiting), of_cause) {
+                (Some(idle), Some(of_cause)) => format!("{idle} If they should not: {of_cause}"),
+                (idle, of_cause) => idle.or(of_cause).unwrap_or_else(|| the_cure(facts, w, waiting, at, known)),
+            }
+        },
         site,
         do_now: do_now(facts, calls, waiting, at),
     })
