@@ -1,5 +1,6 @@
-//! The heap of a dead process, copied before anything is made of it: two seconds after a kill the kernel's OOM
-//! reaper takes the pages (`mm/oom_kill.c`, `OOM_REAPER_DELAY`), however firmly the address space is held.
+//! The heap of a dead process, copied before anything is made of it: two seconds after a kill the kernel's
+//! OOM reaper takes the pages (`mm/oom_kill.c`, `OOM_REAPER_DELAY`), however firmly the address space is
+//! held.
 //!
 //! Reading it in place piece by piece lost that race where there is much to read and little to read it with.
 //! Seen: 64,000 goroutines behind one semaphore, 1.2 million objects, two compilers beside it; the graph came
@@ -12,9 +13,9 @@ use lastgasp_observe::raw_capture::RawCapture;
 /// Bytes that are copied in one go: two threads take turns.
 const PIECE: u64 = 1 << 20;
 
-/// All pages of the heap that are in use, stacks among them, in `budget` bytes at most; of what cannot be read
-/// any more it has nothing. Where they are is read of `memory`, they are read of `contents`, which need not
-/// remember them. `None` where there is more, or nobody can tell where they are.
+/// All pages of the heap that are in use, stacks among them, in `budget` bytes at most; of what cannot be
+/// read any more it has nothing. Where they are is read of `memory`, they are read of `contents`, which need
+/// not remember them. `None` where there is more, or nobody can tell where they are.
 #[must_use]
 pub fn copy_of_the_dead(
     taken: &RawCapture,

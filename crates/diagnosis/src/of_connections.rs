@@ -11,15 +11,16 @@ use crate::reachability::Reachability;
 use crate::units::{bytes, count};
 use crate::waits::{Wait, is_writing};
 
-/// Part, as one in so many, of the goroutines that may not have a connection of their own: some have just come
-/// or gone.
+/// Part, as one in so many, of the goroutines that may not have a connection of their own: some have just
+/// come or gone.
 const ONE_IN: u64 = 5;
 
-/// The call in which a goroutine reads from a file, a pipe or a connection; one that was just woken is in it too.
+/// The call in which a goroutine reads from a file, a pipe or a connection; one that was just woken is in it
+/// too.
 const READS: &str = "internal/poll.(*FD).Read";
 
-/// What to do where those that wait have an object each that keeps most of what grew, and a goroutine that leads
-/// to each reads from its peer.
+/// What to do where those that wait have an object each that keeps most of what grew, and a goroutine that
+/// leads to each reads from its peer.
 pub(crate) fn cure(facts: &Facts, reach: Option<&Reachability<'_>>, waiting: &Waiting<'_>) -> Option<String> {
     let idle = matches!(waiting.wait, Wait::Select | Wait::ChanReceive)
         || waiting.wait == Wait::Io && !is_writing(facts, waiting.group);

@@ -31,8 +31,8 @@ pub(crate) fn receiver(function: &str) -> Option<&str> {
 }
 
 /// Whether a receiver is of a type as the runtime writes it: `acme.dev/go-shop/v2.(*Cart)` of `shop.Cart`. A
-/// symbol has the import path, a type the name of the package, which its path has somewhere in its last element
-/// that is no version. (Seen blind: names were compared whole, and only in `main` is that the same.)
+/// symbol has the import path, a type the name of the package, which its path has somewhere in its last
+/// element that is no version. (Seen blind: names were compared whole, and only in `main` is that the same.)
 pub(crate) fn is_receiver_of(receiver: &str, type_name: &str) -> bool {
     let plain = receiver.replacen("(*", "", 1).replacen(')', "", 1);
     let (Some((path, own)), Some((package, name))) = (plain.rsplit_once('.'), type_name.split_once('.')) else {

@@ -185,8 +185,8 @@ impl<'a> Reachability<'a> {
         self.shared.as_ref().map(|(shared, _)| shared.name()).filter(|name| !is_of_a_server(name))
     }
 
-    /// What keeps most of it where no one root does: each of a crowd, timers that have not fired, or one object
-    /// that several lead to.
+    /// What keeps most of it where no one root does: each of a crowd, timers that have not fired, or one
+    /// object that several lead to.
     pub(crate) fn kept_by_several(&self) -> Option<String> {
         if self.holder.is_some() {
             return None;

@@ -112,9 +112,9 @@ fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
     out
 }
 
-/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers whose own code
-/// has locked in a line above and unlocked nothing since, where they are as many as the lock says have it. A
-/// reader that has left without RUnlock, or one that runs, would be one more.
+/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers whose own
+/// code has locked in a line above and unlocked nothing since, where they are as many as the lock says have
+/// it. A reader that has left without RUnlock, or one that runs, would be one more.
 fn reading_again(scene: &Scene<'_>) -> Vec<(usize, u64, String)> {
     let mut of: Vec<Vec<(u64, String)>> = vec![Vec::new(); scene.blocked.objects.len()];
     for g in scene.blocked.each.iter().filter(|g| g.code_was_read) {

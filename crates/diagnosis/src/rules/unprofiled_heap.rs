@@ -412,8 +412,8 @@ mod tests {
         assert!(found.confidence() <= crate::UNTESTED);
     }
 
-    /// Seen blind: a bus whose subscribers never leave, of which the one who trades on it was suspected, and a
-    /// wheel of maps that were emptied, of which "bound it" was all that was said.
+    /// Seen blind: a bus whose subscribers never leave, of which the one who trades on it was suspected, and
+    /// a wheel of maps that were emptied, of which "bound it" was all that was said.
     #[test]
     fn what_several_lead_to_is_named_and_so_are_maps_that_were_emptied() {
         let node = |parent, kind: &str, name: &str, mb: u64| GraphNode {
