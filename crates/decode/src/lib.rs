@@ -38,7 +38,7 @@ mod synthetic;
 mod why;
 
 pub use blocked::{awaited_descriptors, describe_descriptors};
-pub use dead_heap_copy::copy_of_the_dead;
+pub use dead_heap_copy::{HeapCopy, copy_of_the_dead};
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
 pub use lastgasp_goheap::ReadBefore;
