@@ -6,6 +6,7 @@
 
 use crate::calls::Waiting;
 use crate::facts::{Facts, Group};
+use crate::library_waits::library_wait;
 use crate::owner::is_inside;
 use crate::reachability::Reachability;
 use crate::units::{bytes, count};
@@ -24,6 +25,8 @@ const READS: &str = "internal/poll.(*FD).Read";
 pub(crate) fn cure(facts: &Facts, reach: Option<&Reachability<'_>>, waiting: &Waiting<'_>) -> Option<String> {
     let idle = matches!(waiting.wait, Wait::Select | Wait::ChanReceive)
         || waiting.wait == Wait::Io && !is_writing(facts, waiting.group);
+    // Who waits in a client of a library waits for an answer.
+    let idle = idle && library_wait(facts, waiting.group).is_none();
     let crowd = reach?.crowd().filter(|_| idle)?;
     let as_many = waiting.count.saturating_mul(ONE_IN) >= crowd.count().saturating_mul(ONE_IN - 1);
     let reads = |name: &str| {
@@ -34,7 +37,7 @@ pub(crate) fn cure(facts: &Facts, reach: Option<&Reachability<'_>>, waiting: &Wa
     let peers = as_many && crowd.led_to_by().any(reads);
     peers.then(|| {
         format!(
-            "They are as many as there are connections, and wait as idle ones do: {} {} keep {}, about {} each. Make what each keeps smaller (buffers and encoders from a pool, taken while there is something to do), or bound how many connections are open.",
+            "They are as many as there are connections: {} {} keep {}, about {} each. If these are idle: make what each keeps smaller (buffers and encoders from a pool, taken while there is something to do), or bound how many are open.",
             count(crowd.count()),
             crowd.name(),
             bytes(crowd.retained_bytes()),

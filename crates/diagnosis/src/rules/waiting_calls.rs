@@ -73,9 +73,10 @@ fn find(
             let of_cause = cause
                 .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
                 .map(|g| g.cure.clone());
-            match (of_connections::cure(facts, heap.reach.as_ref(), waiting), of_cause) {
-                (Some(idle), Some(of_cause)) => format!("{idle} If they should not: {of_cause}"),
-                (idle, of_cause) => idle.or(of_cause).unwrap_or_else(|| the_cure(facts, w, waiting, at, known)),
+            let usual = of_cause.unwrap_or_else(|| the_cure(facts, w, waiting, at, known));
+            match of_connections::cure(facts, heap.reach.as_ref(), waiting) {
+                Some(idle) => format!("{idle} If they should not wait: {usual}"),
+                None => usual,
             }
         },
         site,
