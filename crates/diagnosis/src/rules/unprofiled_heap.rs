@@ -10,7 +10,7 @@ use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::held_up::HeldUp;
 use crate::made;
-use crate::owner::is_inside;
+use crate::owner::{is_inside, is_standard_library};
 use crate::reachability::{HeldBy, Reachability};
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
@@ -136,9 +136,14 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     let held_in_place = heap.calls.as_ref().filter(|calls| {
         calls.of.function != "main.main" && heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some())
     });
+    // A goroutine of the standard library that happens to lead there is no place to look at (seen in
+    // `lab/deaths`, job-contexts: `os/signal.NotifyContext.func1`, the one that leads to the root of all
+    // contexts).
+    let of_the_library = holder.filter(|held| is_standard_library(&held.root().name, &facts.target.module.path));
+    let made_at = made.and_then(|m| m.places.first()).filter(|_| of_the_library.is_some());
     let subject = match (held_in_place, holder, first) {
         (Some(calls), ..) => Subject::site(calls.of),
-        (None, Some(held), _) => Subject::Holder { name: held.root().name.clone() },
+        (None, Some(held), _) => made_at.map_or_else(|| Subject::Holder { name: held.root().name.clone() }, of_place),
         (None, None, Some(suspect)) => Subject::site(suspect.at),
         (None, None, None) => led_from.map_or(Subject::Process, |name| Subject::Holder { name: name.to_owned() }),
     };
@@ -181,6 +186,12 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         site: None,
         do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()).or(led_from), first),
     })
+}
+
+/// A place that is known by its name alone.
+fn of_place(place: &GraphPlace) -> Subject {
+    let file = place.at.rsplit_once(':').map_or(place.at.as_str(), |(file, _)| file);
+    Subject::Site { function: place.function.clone(), file: file.to_owned() }
 }
 
 /// Whether a suspect is that function, or stands below it.
