@@ -94,7 +94,9 @@ pub(crate) fn takes_connection<'a>(case: &Case<'a>, f: &Function<'a>, started: &
         _ => &[],
     };
     let is_channel = |path: &str, name: &str| path.ends_with("/ssh") && name == "NewChannel";
-    if taken.iter().any(|p| p.ty.name().is_some_and(|(path, name)| is_channel(path, name))) {
+    if taken.iter().any(|p| {
+        p.ty.name().is_some_and(|(path, name)| is_channel(path, name)) || p.ty.is("net", "Conn")
+    }) {
         return true;
     }
     call.args.iter().any(|a| {

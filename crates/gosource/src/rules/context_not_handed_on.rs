@@ -246,6 +246,15 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
+    } else if is_asked_first(case, f, site.expr.span, ctx) {
+        found.level = Level::Hint;
+        found.why = Some("it stands under a condition that asks the context itself: another is taken on purpose".into());
+    } else if is_finished(outer) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it finishes what was begun, which has to be done though nobody waits".into());
+    } else if has_its_own_end(outer) {
+        found.level = Level::Hint;
+        found.why = Some("the new context has an end of its own: it goes on no longer than that says".into());
     } else if is_explained(case.file(f).text, site.expr.span) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
@@ -272,6 +281,34 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a place stands under `if wantsNoEnd(ctx) { ... }`.
+fn is_asked_first<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span, ctx: &str) -> bool {
+    let mut asked = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::If(i) = &s.kind
+                && i.then.span.contains(at)
+            {
+                let cond = case.file(f).at(i.cond.span);
+                asked |= cond.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx);
+            }
+        });
+    }
+    asked
+}
+
+/// Whether a call finishes what several have begun, by its name.
+fn is_finished(outer: &Site<'_>) -> bool {
+    let name = last_name(&outer.call.fun).to_lowercase();
+    ["commit", "rollback", "abort", "finish", "finalize", "compensate"].iter().any(|w| name.starts_with(w))
+}
+
+/// `context.WithTimeout(context.Background(), t)`.
+fn has_its_own_end(outer: &Site<'_>) -> bool {
+    matches!(outer.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
 }
 
 /// Whether a context with a time of its own is for what must be done though nobody waits: `delCtx, cancel :=

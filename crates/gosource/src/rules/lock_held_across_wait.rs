@@ -7,6 +7,9 @@ use crate::meaning::asked_for_all::{
 };
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
+use crate::meaning::held_on_purpose::{
+    ends_what_it_waits_for, has_room_for_all, is_named_after, writes_one_by_one,
+};
 use crate::meaning::short_waits::{handed_to_owner, is_short_of};
 use crate::meaning::waits::{waits, without_waiting};
 use crate::syntax::ast::{ExprKind, Type};
@@ -63,6 +66,10 @@ impl Rule for LockHeldAcrossWait {
                             .or_else(|| is_kept_for_all(case, f, unit, node))
                     };
                     let fits = fits
+                        .or_else(|| writes_one_by_one(case, f, node))
+                        .or_else(|| is_named_after(f, key))
+                        .or_else(|| ends_what_it_waits_for(f, node))
+                        .or_else(|| has_room_for_all(case, f, node))
                         .or_else(|| gives_up_itself(case, f, node))
                         .or_else(|| asks_a_file(case, f, node))
                         .or_else(|| guards_transaction(case, f, node, key))
