@@ -12,7 +12,7 @@ use crate::finding::{Certainty, Finding, Level, Related};
 use crate::fingerprint::fnv;
 use crate::meaning::case::Case;
 use crate::meaning::who_runs::{
-    helps_tests, is_command, is_command_line, is_for_tests, is_test_package, runs_through, talks,
+    helps_tests, is_a_fake, is_command, is_command_line, is_for_tests, is_test_package, runs_through, talks,
 };
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source, stands_in, supports_tests};
 use crate::rules::{ALL, Entry, Out, Report};
@@ -248,7 +248,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
             if supports_tests(&finding.place.file)
                 || helps_tests(file)
                 || is_test_package(case.pkg)
-                || receiver.is_some_and(stands_in)
+                || receiver.is_some_and(|of| stands_in(of) || is_a_fake(case, of))
                 || report_function.is_some_and(|f| is_for_tests(case, f))
             {
                 finding.level = finding.level.min(Level::Hint);

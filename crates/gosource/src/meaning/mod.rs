@@ -1,6 +1,7 @@
 //! What code means to the rules: locks, groups, channels, loops, what lives long, what is shared. Each tells
 //! from one package's text, and says nothing where that does not tell.
 
+pub(crate) mod answers;
 pub(crate) mod asked_for_all;
 pub(crate) mod case;
 pub(crate) mod channels;

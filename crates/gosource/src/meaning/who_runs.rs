@@ -75,6 +75,23 @@ pub(crate) fn is_for_tests<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
     })
 }
 
+/// Whether the comment above a type says that it stands in for something in tests: "is a fake TimeSource".
+pub(crate) fn is_a_fake(case: &Case<'_>, name: &str) -> bool {
+    let Some((file, spec)) =
+        case.pkg.files.iter().find_map(|f| Some((f, f.ast.types.iter().find(|t| t.name.name == name)?)))
+    else {
+        return false;
+    };
+    let before = file.text.get(..spec.name.span.start as usize).unwrap_or_default();
+    // The line of the name itself is the last.
+    let above = before.lines().rev().skip_while(|l| !l.trim_start().starts_with("//")).map(str::trim);
+    let near = before.lines().rev().take(2).any(|l| l.trim_start().starts_with("//"));
+    near && above.take_while(|l| l.starts_with("//")).any(|l| {
+        let lower = l.to_lowercase();
+        [" is a fake", " is a mock", " is a stub", "for use in tests", "used in tests"].iter().any(|w| lower.contains(w))
+    })
+}
+
 /// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
 pub(crate) fn is_test_package(pkg: &Package<'_>) -> bool {
     matches!(pkg.name, "test" | "tests" | "testing" | "integration" | "e2e" | "fixtures")

@@ -15,7 +15,7 @@ pub(crate) fn supports_tests(file: &str) -> bool {
             || stands_in(f)
             || is_for_developers(f)
     });
-    used || stands_in(name.trim_end_matches(".go"))
+    used || stands_in(name.trim_end_matches(".go")) || name == "tools.go" || name.starts_with("tools_")
 }
 
 /// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks,

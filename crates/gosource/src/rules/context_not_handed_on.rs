@@ -252,7 +252,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if is_finished(outer) {
         found.level = Level::Hint;
         found.why = Some("by its name it finishes what was begun, which has to be done though nobody waits".into());
-    } else if has_its_own_end(outer) {
+    } else if has_its_own_end(outer) && !ctx.ends_with(".Context()") {
         found.level = Level::Hint;
         found.why = Some("the new context has an end of its own: it goes on no longer than that says".into());
     } else if is_explained(case.file(f).text, site.expr.span) {
@@ -306,7 +306,7 @@ fn is_finished(outer: &Site<'_>) -> bool {
     ["commit", "rollback", "abort", "finish", "finalize", "compensate"].iter().any(|w| name.starts_with(w))
 }
 
-/// `context.WithTimeout(context.Background(), t)`.
+/// `context.WithTimeout(context.Background(), t)`. Of a request that is gone nobody wants the rest of that time.
 fn has_its_own_end(outer: &Site<'_>) -> bool {
     matches!(outer.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
 }

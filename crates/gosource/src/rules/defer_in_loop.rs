@@ -69,7 +69,8 @@ impl Rule for DeferInLoop {
                     }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
-                    if text.starts_with("cancel") && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
+                    let of_timer = is_timer(case, f, e);
+                    if (text.starts_with("cancel") || of_timer) && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
                         found.level = Level::Hint;
                     }
                 });
@@ -158,6 +159,22 @@ fn may_stay<'a>(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
     (counted && !file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether what is deferred stops a timer, or takes back what `context.AfterFunc` has set: little is held until
+/// then. A ticker goes on and wakes somebody.
+fn is_timer<'a>(case: &Case<'a>, f: &Function<'a>, deferred: &Expr<'a>) -> bool {
+    let Some(call) = deferred.call() else { return false };
+    let of = call.fun.selector().filter(|(_, name)| *name == "Stop").map_or(&call.fun, |(x, _)| x);
+    let Some(Init::Value(made, _)) = f.scope.var(of).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
+        return false;
+    };
+    made.call().is_some_and(|c| {
+        matches!(
+            case.pkg.callee(f, &c.fun),
+            Callee::Package("time", "NewTimer" | "AfterFunc") | Callee::Package("context", "AfterFunc")
+        )
+    })
 }
 
 /// Whether what is closed unpacks a stream: `gzip.NewReader`.

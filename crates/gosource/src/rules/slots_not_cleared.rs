@@ -77,10 +77,6 @@ impl Rule for SlotsNotCleared {
                                     .into(),
                             );
                         }
-                        if is_of_pool(f) && how.contains("last") {
-                            found.level = Level::Hint;
-                            found.why = Some("by its name it is a pool: what is given back takes the slot again".into());
-                        }
                         if matches!(case.pkg.underlying(&of), Type::Func(_)) {
                             found.level = Level::Hint;
                             found.why = Some("functions are small, unless they have bound something large".into());
@@ -206,14 +202,6 @@ fn was_just_added<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Spa
             };
             case.file(f).at(target.span) == text && call.args.first().is_some_and(|a| case.file(f).at(a.span) == text)
         })
-}
-
-/// Whether the receiver is named as a pool or a free list.
-fn is_of_pool(f: &Function<'_>) -> bool {
-    f.receiver_type().is_some_and(|t| {
-        let lower = t.to_lowercase();
-        lower.ends_with("pool") || lower.contains("freelist") || lower == "stack"
-    })
 }
 
 /// Whether the function appends to the slice at its first level after a cut.
