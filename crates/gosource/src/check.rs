@@ -277,11 +277,13 @@ fn costs_by_number(code: &str) -> bool {
         code,
         "body-not-closed"
             | "context-not-handed-on"
+            | "dial-no-timeout"
             | "file-not-closed"
             | "goroutine-no-exit"
             | "lock-held-across-wait"
             | "make-without-size"
             | "rows-not-closed"
+            | "send-abandoned"
             | "ticker-not-stopped"
     )
 }

@@ -26,3 +26,4 @@ pub(crate) mod starts;
 pub(crate) mod tamed;
 pub(crate) mod waits;
 pub(crate) mod who_runs;
+pub(crate) mod who_takes;

@@ -42,11 +42,13 @@ fn is_for_developers(folder: &str) -> bool {
             | "toxiproxy"
             | "interop"
             | "acceptance"
+            | "endtoend"
             | "fixtures"
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
         || folder.ends_with("example")
         || folder.ends_with("-benchmark")
+        || folder.ends_with("tool") && folder.len() > "tool".len()
         // `internal/cmd/issue-465`: one program that shows one defect.
         || folder.strip_prefix("issue").is_some_and(|n| n.trim_start_matches('-').parse::<u32>().is_ok())
 }

@@ -255,7 +255,7 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if has_its_own_end(outer) && !ctx.ends_with(".Context()") {
         found.level = Level::Hint;
         found.why = Some("the new context has an end of its own: it goes on no longer than that says".into());
-    } else if is_explained(case.file(f).text, site.expr.span) {
+    } else if is_explained_before(case, id, f, site) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
     } else if !of_context && after_failure(case, f, outer) {
@@ -458,6 +458,14 @@ fn migrates(file: &str, f: &Function<'_>) -> bool {
 fn is_only_started(case: &Case<'_>, id: FnId) -> bool {
     let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
     edges.peek().is_some() && edges.all(|e| e.starts)
+}
+
+/// Whether the comment above this place, or above an earlier one of its kind in the function, names contexts.
+fn is_explained_before<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, site: &Site<'a>) -> bool {
+    let text = case.file(f).text;
+    let alike = case.sites(id).iter().filter(|s| s.callee == site.callee && s.expr.span.start <= site.expr.span.start);
+    let line = site.expr.span.line;
+    alike.into_iter().any(|s| line.saturating_sub(s.expr.span.line) <= 20 && is_explained(text, s.expr.span))
 }
 
 /// Whether the comment right above a line names contexts.

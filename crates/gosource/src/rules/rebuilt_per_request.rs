@@ -179,7 +179,7 @@ fn say<'a>(
         // A list of what is shared is often the answer itself; a set or an index of it never is.
         found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
     }
-    if !loaded {
+    if !loaded && !(built.is_map && entry == id && !picks(l)) {
         found.level = Level::Hint;
         found.why = Some(
             "nothing says that it is loaded anew as the program runs: as a rule such a list is as long as somebody wrote it"
