@@ -220,7 +220,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 .flatten()
                 .and_then(|id| callers::once_at(case, id, report_span).map(Ask::Once));
             let questions = [report_ask, once];
-            let waits = !entry.info.code.ends_with("not-closed") && entry.info.code != "defer-in-loop";
+            let waits = at_a_prompt(entry.info.code).is_some_and(|why| why.contains("waits at"));
             let prompt = || {
                 is_command_line(case.pkg, file)
                     || file.name.split('/').any(|folder| folder == "cli")
@@ -295,8 +295,8 @@ fn at_a_prompt(code: &str) -> Option<&'static str> {
         "client-no-timeout" | "dial-no-timeout" | "request-no-context" | "context-not-handed-on" => {
             Some("; a person who waits at the command line can end it")
         }
-        "body-not-closed" | "file-not-closed" | "defer-in-loop" => {
-            Some("; the code is of commands: one that ends soon closes what it has open")
+        "body-not-closed" | "file-not-closed" | "defer-in-loop" | "send-abandoned" => {
+            Some("; the code is of commands: one that ends soon takes with it what it has open and what waits")
         }
         _ => None,
     }

@@ -82,7 +82,9 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
         })?,
         _ => return None,
     };
-    let (_, name) = channel.selector()?;
+    let (of, name) = channel.selector()?;
+    let owner = case.pkg.type_of(f, of);
+    let owner = owner.pointee().name();
     let root = channel.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v))?;
     if !matches!(root.init, Init::RangeValue(_) | Init::RangeKey(_)) {
         return None;
@@ -101,12 +103,16 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
                 None => {}
             };
             match node {
-                Node::Expr(Expr { kind: ExprKind::Composite(_, elements), .. }) => {
+                Node::Expr(Expr { kind: ExprKind::Composite(ty, elements), .. })
+                    if owner.is_none() || ty.as_ref().is_none_or(|t| t.name() == owner) =>
+                {
                     let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
                     named.for_each(|(_, v)| look(v));
                 }
                 Node::Stmt(Stmt { kind: StmtKind::Assign("=", l, r), .. }) if l.len() == r.len() => {
-                    let named = l.iter().zip(r).filter(|(t, _)| t.selector().is_some_and(|(_, n)| n == name));
+                    let is = |x: &Expr<'a>| owner.is_none() || case.pkg.type_of(g, x).pointee().name() == owner;
+                    let named =
+                        l.iter().zip(r).filter(|(t, _)| t.selector().is_some_and(|(x, n)| n == name && is(x)));
                     named.for_each(|(_, v)| look(v));
                 }
                 _ => {}

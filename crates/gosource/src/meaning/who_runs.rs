@@ -27,9 +27,13 @@ pub(crate) fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool 
     let parses = |file: &ParsedFile<'_>| {
         file.ast.imports.iter().any(|i| commands.contains(&i.path) || i.path.starts_with("github.com/urfave/cli"))
     };
+    // `cmd/inspect/dump`: a package of its own for one command, which parses its own flags.
+    let of_command = pkg.name != "main"
+        && file.name.split('/').rev().skip(1).any(|folder| folder == "cmd")
+        && pkg.files.iter().any(|f| f.text.contains("flag.NewFlagSet("));
     let serves = |file: &ParsedFile<'_>| file.text.contains("ListenAndServe") || file.text.contains(".Serve(");
     let here = |f: &&ParsedFile<'_>| pkg.name != "main" || f.name == file.name;
-    pkg.files.iter().filter(here).any(parses) && !pkg.files.iter().any(serves)
+    (of_command || pkg.files.iter().filter(here).any(parses)) && !pkg.files.iter().any(serves)
 }
 
 /// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a

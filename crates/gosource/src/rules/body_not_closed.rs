@@ -3,8 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::Callee;
-use crate::syntax::Function;
+use crate::syntax::{Callee, Function, Init};
 use crate::syntax::ast::{Expr, Span};
 use crate::syntax::ast::Type;
 
@@ -42,6 +41,10 @@ impl Rule for BodyNotClosed {
                             .into(),
                     );
                 }
+                if asks_for_no_body(case, f, leak.open) {
+                    found.level = Level::Hint;
+                    found.why = Some("what answers a HEAD has no body: there is nothing to close".into());
+                }
                 let name = leak.name.unwrap_or_default();
                 if leak.closed_elsewhere && leak.exits.iter().all(|at| has_failed_to_read(case.file(f).text, *at, name)) {
                     found.level = Level::Hint;
@@ -56,6 +59,15 @@ impl Rule for BodyNotClosed {
             }
         }
     }
+}
+
+/// Whether a response is of a request that the function made with the method HEAD.
+fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> bool {
+    let Some(call) = open.call() else { return false };
+    let made = call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+    let Some(Init::Value(request, 0)) = made else { return false };
+    let text = case.file(f).at(request.span);
+    text.contains("NewRequest") && (text.contains("\"HEAD\"") || text.contains("http.MethodHead"))
 }
 
 /// Whether a path ends right behind a read of the whole body that has failed: `b, err := io.ReadAll(resp.Body)`,

@@ -136,6 +136,10 @@ fn may_stay<'a>(
     if matches!(call.fun.kind, ExprKind::FuncLit(_)) && takes_nothing(f, body, deferred) {
         return Some("what it acts on the round has not taken: it may have to wait until the function ends");
     }
+    let taken_back = case.file(f).at(deferred.span);
+    if taken_back.contains(".Rollback(") && case.file(f).at(body.span).contains(".Commit(") {
+        return Some("the round commits: what is deferred is for the ways out in between, and does nothing then");
+    }
     if takes_a_port(case, f, call) {
         return Some("a port that is free is looked for: what was found has to stay taken until all are");
     }

@@ -127,10 +127,10 @@ pub(super) struct Built<'a> {
 }
 
 /// Whether what is gone through is data that a service loads as a whole, by its name or by how it is given.
-fn is_loaded<'a>(case: &Case<'a>, from: &Origin<'a>, over: &Expr<'a>) -> bool {
+fn is_loaded<'a>(case: &Case<'a>, from: &Origin<'a>, over: &Expr<'a>, direct: bool) -> bool {
     let named = crate::meaning::published::is_published(&from.text);
     let given = from.text.contains(".Load()") || from.text.contains(".Get()");
-    (named || given || crate::meaning::replaced::replaced(case, over))
+    (named || given || direct && crate::meaning::replaced::replaced(case, over))
         && !crate::meaning::replaced::set_by_requests(case, over)
 }
 
@@ -171,7 +171,7 @@ fn say<'a>(
     };
     let found = out.found(id, built.fill, sentence);
     // The incident's own shape: all of what is loaded anew while the program runs, as large as somebody publishes.
-    let loaded = is_loaded(case, from, over);
+    let loaded = is_loaded(case, from, over, built.is_map && entry == id);
     if built.is_map && loaded && !picks(l) {
         found.level = Level::Critical;
     }
