@@ -17,8 +17,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) left: (FnId, Span),
 }
 
-/// Sends with nothing beside to a field of a struct that this package makes without room, wherever it makes one,
-/// where who asks waits for the answer in a select that another case leads out of.
+/// Sends with nothing beside to a field of a struct that this package makes without room, wherever it makes
+/// one, where who asks waits for the answer in a select that another case leads out of.
 pub(crate) fn abandoned<'a>(case: &Case<'a>) -> Vec<Answer<'a>> {
     let mut out = Vec::new();
     for spec in case.pkg.files.iter().flat_map(|f| &f.ast.types) {

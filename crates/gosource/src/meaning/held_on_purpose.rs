@@ -27,8 +27,11 @@ pub(crate) fn writes_one_by_one<'a>(case: &Case<'a>, f: &Function<'a>, node: Nod
         let (of, field) = x.selector()?;
         let receiver = f.scope.var(of).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Receiver);
         let lower = field.to_lowercase();
-        (receiver && ["conn", "c", "raw", "stream", "w", "writer", "ws", "sock"].iter().any(|w| lower == *w || w.len() > 2 && lower.ends_with(w)))
-            .then_some(())
+        (receiver
+            && ["conn", "c", "raw", "stream", "w", "writer", "ws", "sock"]
+                .iter()
+                .any(|w| lower == *w || w.len() > 2 && lower.ends_with(w)))
+        .then_some(())
     };
     let method = call.fun.selector().filter(|(_, n)| n.starts_with("Write") || n.starts_with("Send") || *n == "Flush");
     let written = method.and_then(|(x, _)| own(x));
@@ -48,8 +51,25 @@ pub(crate) fn is_named_after(f: &Function<'_>, key: &str) -> Option<&'static str
     let lock = lock.trim_end_matches('_');
     // `eventLock` in `handleEvent` guards a thing, which many use: a word for what is done has to be in it.
     const DONE: &[&str] = &[
-        "try", "submit", "ready", "refresh", "reload", "init", "start", "join", "leave", "rotate", "flush", "migrat",
-        "compact", "apply", "reconnect", "bootstrap", "resync", "elect", "upgrade",
+        "try",
+        "submit",
+        "ready",
+        "refresh",
+        "reload",
+        "init",
+        "start",
+        "join",
+        "leave",
+        "rotate",
+        "flush",
+        "migrat",
+        "compact",
+        "apply",
+        "reconnect",
+        "bootstrap",
+        "resync",
+        "elect",
+        "upgrade",
     ];
     let name = f.decl.name.name.to_lowercase();
     let names_it = DONE.iter().any(|w| lock.starts_with(w)) && name.contains(lock);
@@ -70,8 +90,8 @@ pub(crate) fn ends_what_it_waits_for(f: &Function<'_>, node: Node<'_, '_>) -> Op
     (ends && receives).then_some("it ends something, which is once, and keeps others from beginning it anew meanwhile")
 }
 
-/// Why a send to each of several, alone or in a select, does not wait: the channel is a field of the round's own
-/// element, and is made with room wherever the package makes one.
+/// Why a send to each of several, alone or in a select, does not wait: the channel is a field of the round's
+/// own element, and is made with room wherever the package makes one.
 pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
     let Node::Stmt(s) = node else { return None };
     let channel = match &s.kind {
@@ -97,11 +117,12 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
             continue;
         }
         crate::syntax::visit::block(body, &mut |node| {
-            let mut look = |v: &Expr<'a>| match made(case.pkg, g, v).or_else(|| local_room(case.pkg, g, g.scope.var(v)?)) {
-                Some(Room::None) => other = true,
-                Some(_) => roomy = true,
-                None => {}
-            };
+            let mut look =
+                |v: &Expr<'a>| match made(case.pkg, g, v).or_else(|| local_room(case.pkg, g, g.scope.var(v)?)) {
+                    Some(Room::None) => other = true,
+                    Some(_) => roomy = true,
+                    None => {}
+                };
             match node {
                 Node::Expr(Expr { kind: ExprKind::Composite(ty, elements), .. })
                     if owner.is_none() || ty.as_ref().is_none_or(|t| t.name() == owner) =>
@@ -111,8 +132,7 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
                 }
                 Node::Stmt(Stmt { kind: StmtKind::Assign("=", l, r), .. }) if l.len() == r.len() => {
                     let is = |x: &Expr<'a>| owner.is_none() || case.pkg.type_of(g, x).pointee().name() == owner;
-                    let named =
-                        l.iter().zip(r).filter(|(t, _)| t.selector().is_some_and(|(x, n)| n == name && is(x)));
+                    let named = l.iter().zip(r).filter(|(t, _)| t.selector().is_some_and(|(x, n)| n == name && is(x)));
                     named.for_each(|(_, v)| look(v));
                 }
                 _ => {}
@@ -123,7 +143,8 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
     (roomy && !other).then_some("each channel is made with room: how much each is sent in all is not known")
 }
 
-/// Why a channel that is itself a lock, by its name, is waited for under another: that one is asked for in turn.
+/// Why a channel that is itself a lock, by its name, is waited for under another: that one is asked for in
+/// turn.
 pub(crate) fn is_another_lock(node: Node<'_, '_>) -> Option<&'static str> {
     let channel = match node {
         Node::Expr(e) => e.unary("<-")?,
@@ -131,9 +152,10 @@ pub(crate) fn is_another_lock(node: Node<'_, '_>) -> Option<&'static str> {
         Node::Stmt(_) => return None,
     };
     let name = last_name(channel).to_lowercase();
-    ["lock", "mutex", "mu"].iter().any(|w| name.ends_with(w)).then_some(
-        "by its name the channel is a lock itself: how long that is held is for whoever has it",
-    )
+    ["lock", "mutex", "mu"]
+        .iter()
+        .any(|w| name.ends_with(w))
+        .then_some("by its name the channel is a lock itself: how long that is held is for whoever has it")
 }
 
 /// Why a lock is held across a sleep that sets the pace of what is asked, by its name.
@@ -147,8 +169,8 @@ pub(crate) fn sets_the_pace<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a
         .then_some("it sets the pace of what is asked: that the next waits is what it is for")
 }
 
-/// Why a send to a channel in a loop does not wait: the channel was made here with room for as many as the loop
-/// has rounds, `make(chan T, max(len(all), 8))`.
+/// Why a send to a channel in a loop does not wait: the channel was made here with room for as many as the
+/// loop has rounds, `make(chan T, max(len(all), 8))`.
 pub(crate) fn has_room_for_all<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
     let Node::Stmt(s) = node else { return None };
     let StmtKind::Send(channel, _) = &s.kind else { return None };

@@ -177,11 +177,14 @@ fn wraps_a_call<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     }
 }
 
-/// Whether one of the package's own makers makes a type, and all who call it are methods that are themselves no
-/// makers and begin nothing: then there is one for each of their calls, `h := newTaskHandler(task)`.
+/// Whether one of the package's own makers makes a type, and all who call it are methods that are themselves
+/// no makers and begin nothing: then there is one for each of their calls, `h := newTaskHandler(task)`.
 fn is_made_for_a_call<'a>(case: &Case<'a>, of: &str) -> bool {
     let lower = |f: &Function<'a>| f.decl.name.name.to_lowercase();
-    const BEGIN: &[&str] = &["new", "make", "start", "init", "setup", "open", "provide", "create", "register", "run", "get", "serve", "build", "with", "main"];
+    const BEGIN: &[&str] = &[
+        "new", "make", "start", "init", "setup", "open", "provide", "create", "register", "run", "get", "serve",
+        "build", "with", "main",
+    ];
     let makers = case.funcs().filter(|(_, f)| {
         f.receiver_type().is_none()
             && f.decl.name.name.starts_with("new")

@@ -7,8 +7,8 @@ use crate::syntax::ast::{Block, Expr, Span, Stmt, StmtKind};
 use crate::syntax::visit::Node;
 use crate::syntax::{FnId, Function, Role, VarKind};
 
-/// Whether a loop receives from a stream of gRPC of which this program is the client: `request, err := c.Recv()`
-/// of a parameter whose type is named `..._ProcessClient`.
+/// Whether a loop receives from a stream of gRPC of which this program is the client: `request, err :=
+/// c.Recv()` of a parameter whose type is named `..._ProcessClient`.
 pub(crate) fn is_client_of_stream<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>) -> bool {
     let mut client = false;
     each_node(body, |node| {

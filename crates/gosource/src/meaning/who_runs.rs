@@ -1,5 +1,5 @@
-//! Who runs a piece of code: a service, somebody at a prompt, a program that goes through its work and ends, or
-//! a test.
+//! Who runs a piece of code: a service, somebody at a prompt, a program that goes through its work and ends,
+//! or a test.
 
 use crate::meaning::case::Case;
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
@@ -37,8 +37,8 @@ pub(crate) fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool 
 }
 
 /// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a
-/// select, a handler or a listener. One that is told on its command line what to go through, and prints what it
-/// finds, may wait for its own goroutines and for Ctrl-C meanwhile.
+/// select, a handler or a listener. One that is told on its command line what to go through, and prints what
+/// it finds, may wait for its own goroutines and for Ctrl-C meanwhile.
 pub(crate) fn runs_through<'a>(pkg: &'a Package<'a>) -> bool {
     const SERVES: &[&str] =
         &["ListenAndServe", ".Serve(", "net.Listen(", "http.Handle", "time.Tick(", "time.NewTicker("];
@@ -63,8 +63,8 @@ pub(crate) fn runs_through<'a>(pkg: &'a Package<'a>) -> bool {
         && !pkg.funcs.iter().any(endless)
 }
 
-/// Whether a function's name, or the comment above it, says that tests call it: `NewStoreForTests`, "is used for
-/// testing only".
+/// Whether a function's name, or the comment above it, says that tests call it: `NewStoreForTests`, "is used
+/// for testing only".
 pub(crate) fn is_for_tests<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
     if ["ForTest", "ForTests", "ForTesting"].iter().any(|end| f.decl.name.name.ends_with(end)) {
         return true;
@@ -73,7 +73,8 @@ pub(crate) fn is_for_tests<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
     let above = before.lines().rev().map(str::trim).take_while(|l| l.starts_with("//"));
     above.take(8).any(|l| {
         let lower = l.to_lowercase();
-        const WORDS: &[&str] = &["for testing", "for tests", "only in tests", "only by tests", "testing only", "tests only"];
+        const WORDS: &[&str] =
+            &["for testing", "for tests", "only in tests", "only by tests", "testing only", "tests only"];
         // What is exported for tests is the program's own.
         !lower.contains("export") && WORDS.iter().any(|w| lower.contains(w))
     })
@@ -92,7 +93,9 @@ pub(crate) fn is_a_fake(case: &Case<'_>, name: &str) -> bool {
     let near = before.lines().rev().take(2).any(|l| l.trim_start().starts_with("//"));
     near && above.take_while(|l| l.starts_with("//")).any(|l| {
         let lower = l.to_lowercase();
-        [" is a fake", " is a mock", " is a stub", "for use in tests", "used in tests"].iter().any(|w| lower.contains(w))
+        [" is a fake", " is a mock", " is a stub", "for use in tests", "used in tests"]
+            .iter()
+            .any(|w| lower.contains(w))
     })
 }
 
@@ -108,8 +111,8 @@ pub(crate) fn is_test_package(pkg: &Package<'_>) -> bool {
         })
 }
 
-/// Whether a file that is no test is there for tests: it names what a test is given, or imports what only tests
-/// use.
+/// Whether a file that is no test is there for tests: it names what a test is given, or imports what only
+/// tests use.
 pub(crate) fn helps_tests(file: &ParsedFile<'_>) -> bool {
     let names = ["*testing.T)", "*testing.T,", "testing.TB", "*testing.B)", "testing.T\n"];
     const FOR_TESTS: &[&str] = &[

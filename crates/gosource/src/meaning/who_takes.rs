@@ -33,9 +33,9 @@ impl WhoTakes {
         }
     }
 
-    /// Of the reports that are still open those about locks for one thing that nobody takes who would not wait
-    /// himself, or about locks that are held for reading and taken for
-    /// writing by what ends something alone; and why that makes them small.
+    /// Of the reports that are still open those about locks for one thing that nobody takes who would not
+    /// wait himself, or about locks that are held for reading and taken for writing by what ends something
+    /// alone; and why that makes them small.
     pub(crate) fn on_purpose(&self, case: &Case<'_>, open: &dyn Fn(usize) -> bool) -> Vec<(usize, &'static str)> {
         let classes: BTreeSet<&str> = self.told.iter().filter(|t| open(t.1)).map(|t| t.0.as_str()).collect();
         let mut out = Vec::new();
@@ -47,11 +47,15 @@ impl WhoTakes {
             let asked = |id: &FnId| case.calls.hot.contains_key(id);
             // A lock that is named `mu` is for whatever its owner has; `leaseMu` is for one thing.
             let plain = class.rsplit('.').next().is_none_or(|name| {
-                matches!(name.to_lowercase().as_str(), "mu" | "mutex" | "mtx" | "mux" | "lock" | "rw" | "rwmutex" | "rwlock" | "l" | "m")
+                matches!(
+                    name.to_lowercase().as_str(),
+                    "mu" | "mutex" | "mtx" | "mux" | "lock" | "rw" | "rwmutex" | "rwlock" | "l" | "m"
+                )
             });
             let among_themselves = !plain
                 && class.contains('.')
-                && all.iter().all(|id| waiting.is_some_and(|w| w.contains(id))) && !all.iter().any(asked);
+                && all.iter().all(|id| waiting.is_some_and(|w| w.contains(id)))
+                && !all.iter().any(asked);
             let ends = |id: &FnId| {
                 case.pkg.funcs.get(*id).is_some_and(|f| {
                     let name = f.decl.name.name.to_lowercase();

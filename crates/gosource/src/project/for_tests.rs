@@ -98,7 +98,9 @@ mod tests {
         ] {
             assert!(supports_tests(file), "{file}");
         }
-        for file in ["issues/list.go", "benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"] {
+        for file in
+            ["issues/list.go", "benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"]
+        {
             assert!(!supports_tests(file), "{file}");
         }
     }

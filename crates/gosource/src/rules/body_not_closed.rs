@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::{Callee, Function, Init};
-use crate::syntax::ast::{Expr, Span};
 use crate::syntax::ast::Type;
+use crate::syntax::ast::{Expr, Span};
+use crate::syntax::{Callee, Function, Init};
 
 /// The rule.
 pub(super) struct BodyNotClosed;
@@ -46,7 +46,8 @@ impl Rule for BodyNotClosed {
                     found.why = Some("what answers a HEAD has no body: there is nothing to close".into());
                 }
                 let name = leak.name.unwrap_or_default();
-                if leak.closed_elsewhere && leak.exits.iter().all(|at| has_failed_to_read(case.file(f).text, *at, name)) {
+                if leak.closed_elsewhere && leak.exits.iter().all(|at| has_failed_to_read(case.file(f).text, *at, name))
+                {
                     found.level = Level::Hint;
                     found.why = Some(
                         "it stays open only where reading it has failed, and what cannot be read any more has let go of its connection"
@@ -70,8 +71,8 @@ fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> b
     text.contains("NewRequest") && (text.contains("\"HEAD\"") || text.contains("http.MethodHead"))
 }
 
-/// Whether a path ends right behind a read of the whole body that has failed: `b, err := io.ReadAll(resp.Body)`,
-/// and then the return in `if err != nil`.
+/// Whether a path ends right behind a read of the whole body that has failed: `b, err :=
+/// io.ReadAll(resp.Body)`, and then the return in `if err != nil`.
 fn has_failed_to_read(text: &str, exit: Span, name: &str) -> bool {
     let before = text.get(..exit.start as usize).unwrap_or_default();
     let mut lines = before.lines().rev().map(str::trim).skip_while(|l| l.is_empty());

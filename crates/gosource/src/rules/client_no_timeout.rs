@@ -282,7 +282,8 @@ fn goes_away(case: &Case<'_>, holder: Holder<'_>) -> bool {
     }
 }
 
-/// Whether a client is an element of a struct of another package: `&common.Client{Client: client, Address: a}`.
+/// Whether a client is an element of a struct of another package: `&common.Client{Client: client, Address:
+/// a}`.
 fn is_in_foreign_struct(case: &Case<'_>, f: &Function<'_>, var: VarId) -> bool {
     let mut put = false;
     for u in &f.scope.units {

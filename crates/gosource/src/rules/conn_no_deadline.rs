@@ -51,7 +51,8 @@ impl Rule for ConnNoDeadline {
                     if !reads && !site.in_loop && case.file(f).at(f.decl.span).contains(".SetReadDeadline(") {
                         found.level = Level::Hint;
                         found.why = Some(
-                            "the function bounds how long it reads, and one write as a rule finds room in the buffers".into(),
+                            "the function bounds how long it reads, and one write as a rule finds room in the buffers"
+                                .into(),
                         );
                     }
                 }

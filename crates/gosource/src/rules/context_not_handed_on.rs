@@ -248,7 +248,8 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
     } else if is_asked_first(case, f, site.expr.span, ctx) {
         found.level = Level::Hint;
-        found.why = Some("it stands under a condition that asks the context itself: another is taken on purpose".into());
+        found.why =
+            Some("it stands under a condition that asks the context itself: another is taken on purpose".into());
     } else if is_finished(outer) {
         found.level = Level::Hint;
         found.why = Some("by its name it finishes what was begun, which has to be done though nobody waits".into());
@@ -306,7 +307,8 @@ fn is_finished(outer: &Site<'_>) -> bool {
     ["commit", "rollback", "abort", "finish", "finalize", "compensate"].iter().any(|w| name.starts_with(w))
 }
 
-/// `context.WithTimeout(context.Background(), t)`. Of a request that is gone nobody wants the rest of that time.
+/// `context.WithTimeout(context.Background(), t)`. Of a request that is gone nobody wants the rest of that
+/// time.
 fn has_its_own_end(outer: &Site<'_>) -> bool {
     matches!(outer.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
 }

@@ -70,7 +70,9 @@ impl Rule for DeferInLoop {
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
                     let of_timer = is_timer(case, f, e);
-                    if (text.starts_with("cancel") || of_timer) && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
+                    if (text.starts_with("cancel") || of_timer)
+                        && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted))
+                    {
                         found.level = Level::Hint;
                     }
                 });
@@ -165,8 +167,8 @@ fn may_stay<'a>(
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
 }
 
-/// Whether what is deferred stops a timer, or takes back what `context.AfterFunc` has set: little is held until
-/// then. A ticker goes on and wakes somebody.
+/// Whether what is deferred stops a timer, or takes back what `context.AfterFunc` has set: little is held
+/// until then. A ticker goes on and wakes somebody.
 fn is_timer<'a>(case: &Case<'a>, f: &Function<'a>, deferred: &Expr<'a>) -> bool {
     let Some(call) = deferred.call() else { return false };
     let of = call.fun.selector().filter(|(_, name)| *name == "Stop").map_or(&call.fun, |(x, _)| x);
@@ -185,9 +187,9 @@ fn is_timer<'a>(case: &Case<'a>, f: &Function<'a>, deferred: &Expr<'a>) -> bool 
 fn unpacks<'a>(case: &Case<'a>, f: &Function<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
     let closed = call.fun.selector().filter(|(_, name)| *name == "Close").and_then(|(x, _)| f.scope.var(x));
     let Some(Init::Value(made, _)) = closed.and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else { return false };
-    made.call().is_some_and(|c| {
-        matches!(case.pkg.callee(f, &c.fun), Callee::Package(path, "NewReader") if path.starts_with("compress/"))
-    })
+    made.call().is_some_and(
+        |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package(path, "NewReader") if path.starts_with("compress/")),
+    )
 }
 
 /// Whether a body is closed that the round has read whole before: `io.Copy(io.Discard, resp.Body)`.
@@ -301,13 +303,15 @@ fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<
                 c.fun.ident() == Some("append")
                     && c.args.iter().skip(1).any(|a| closed.is_some() && f.scope.var(a) == closed)
             });
-            // `buffers[i] = bytes.NewBuffer(buf)`, and `defer put(buf)`: what was made of it is used further on.
+            // `buffers[i] = bytes.NewBuffer(buf)`, and `defer put(buf)`: what was made of it is used further
+            // on.
             let given = call.args.iter().filter_map(|a| f.scope.var(a));
             let of_it = closed.into_iter().chain(given).any(|v| {
                 let local = f.scope.vars.get(v).is_some_and(|v| body.span.contains(v.span));
                 local && crate::meaning::shared::holds(value, &|e| f.scope.var(e) == Some(v))
             });
-            kept_on |= outside(target) && (element && (closed.is_some() && f.scope.var(value) == closed || of_it) || appended);
+            kept_on |=
+                outside(target) && (element && (closed.is_some() && f.scope.var(value) == closed || of_it) || appended);
         }
     });
     if kept_on {

@@ -176,7 +176,8 @@ fn unit_of<'a>(
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
             } else if one_by_key(case, id, f, unit) {
                 found.level = Level::Hint;
-                found.why = Some("what starts it runs once at a time for each key, and may look for one that runs".into());
+                found.why =
+                    Some("what starts it runs once at a time for each key, and may look for one that runs".into());
             } else if let Some(taker) = handed_over(case, id, f, unit) {
                 found.level = Level::Hint;
                 found.why = Some(format!(

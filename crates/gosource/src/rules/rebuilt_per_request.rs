@@ -139,7 +139,8 @@ fn picks<'a>(l: &'a For<'a>) -> bool {
     let mut picks = false;
     each_node(&l.body, |node| {
         if let Node::Stmt(s) = node {
-            picks |= matches!(s.kind, StmtKind::If(_) | StmtKind::Continue(_) | StmtKind::Break(_) | StmtKind::Switch(_));
+            picks |=
+                matches!(s.kind, StmtKind::If(_) | StmtKind::Continue(_) | StmtKind::Break(_) | StmtKind::Switch(_));
         }
     });
     picks
@@ -170,7 +171,8 @@ fn say<'a>(
         )
     };
     let found = out.found(id, built.fill, sentence);
-    // The incident's own shape: all of what is loaded anew while the program runs, as large as somebody publishes.
+    // The incident's own shape: all of what is loaded anew while the program runs, as large as somebody
+    // publishes.
     let loaded = is_loaded(case, from, over, built.is_map && entry == id);
     if built.is_map && loaded && !picks(l) {
         found.level = Level::Critical;
@@ -179,7 +181,7 @@ fn say<'a>(
         // A list of what is shared is often the answer itself; a set or an index of it never is.
         found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
     }
-    if !loaded && !(built.is_map && entry == id && !picks(l)) {
+    if !(loaded || built.is_map && entry == id && !picks(l)) {
         found.level = Level::Hint;
         found.why = Some(
             "nothing says that it is loaded anew as the program runs: as a rule such a list is as long as somebody wrote it"

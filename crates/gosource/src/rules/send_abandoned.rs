@@ -39,7 +39,11 @@ impl Rule for SendAbandoned {
                     .into(),
             );
             if let Some(g) = case.pkg.funcs.get(answer.left.0) {
-                found.related.push((g.file, answer.left.1, format!("`{}` leaves here without the answer", g.short_name())));
+                found.related.push((
+                    g.file,
+                    answer.left.1,
+                    format!("`{}` leaves here without the answer", g.short_name()),
+                ));
             }
         }
         for (id, f) in case.funcs() {

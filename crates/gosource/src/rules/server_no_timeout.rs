@@ -116,8 +116,8 @@ impl Rule for ServerNoTimeout {
 const FOR_OPERATORS: &str =
     "by what is around it it serves metrics or profiles, to who runs the service: users as a rule do not reach it";
 
-/// Whether a server is there for metrics or profiles alone: the function makes a handler for those and for nothing
-/// else, stands under a condition named so, or serves the default handler in a function that says so.
+/// Whether a server is there for metrics or profiles alone: the function makes a handler for those and for
+/// nothing else, stands under a condition named so, or serves the default handler in a function that says so.
 fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
     let text = case.file(f).at(f.decl.span);
     let metrics = text.contains("promhttp.") || text.contains("pprof.") || text.contains("expvar.Handler");
@@ -128,7 +128,8 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
         .filter(|s| matches!(last_name(&s.call.fun), "Handle" | "HandleFunc") && s.call.args.len() == 2)
         .map(|s| case.file(f).at(s.expr.span).to_lowercase())
         .peekable();
-    const PATHS: &[&str] = &["metric", "pprof", "debug", "health", "ready", "live", "prom", "expvar", "handlerpath", "prof"];
+    const PATHS: &[&str] =
+        &["metric", "pprof", "debug", "health", "ready", "live", "prom", "expvar", "handlerpath", "prof"];
     let some = routes.peek().is_some();
     if metrics && some && routes.all(|r| PATHS.iter().any(|w| r.contains(w))) {
         return true;

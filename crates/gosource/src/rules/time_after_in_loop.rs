@@ -98,13 +98,27 @@ fn select<'a>(
     }
 }
 
-/// Whether a case receives from a channel, and what it receives has no name: a word that something has happened.
-/// A channel of errors or of results has values.
+/// Whether a case receives from a channel, and what it receives has no name: a word that something has
+/// happened. A channel of errors or of results has values.
 fn is_word(s: &Stmt<'_>) -> bool {
     let StmtKind::Expr(e) = &s.kind else { return false };
     e.unary("<-").is_some_and(|c| {
         let name = last_name(c).to_lowercase();
-        const WORDS: &[&str] = &["notify", "wake", "hb", "heartbeat", "health", "reload", "refresh", "signal", "kick", "trigger", "update", "change", "poke"];
+        const WORDS: &[&str] = &[
+            "notify",
+            "wake",
+            "hb",
+            "heartbeat",
+            "health",
+            "reload",
+            "refresh",
+            "signal",
+            "kick",
+            "trigger",
+            "update",
+            "change",
+            "poke",
+        ];
         WORDS.iter().any(|w| name.contains(w))
     })
 }

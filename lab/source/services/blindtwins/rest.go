@@ -167,3 +167,16 @@ func Retry(ctx context.Context, f func() bool) {
 		}
 	}
 }
+
+// Probe asks for no body.
+func (s *Status) Probe(ctx context.Context, url string) int {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return 0
+	}
+	resp, err := s.other.Do(req) // hint body-not-closed
+	if err != nil {
+		return 0
+	}
+	return resp.StatusCode
+}
