@@ -339,10 +339,14 @@ fn must_be_done<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, outer: &Site<'a
     ];
     let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == outer.expr.span);
     let Some(ctx) = f.scope.vars.iter().position(made) else { return false };
-    case.sites(id).iter().filter(|s| s.call.args.iter().any(|a| f.scope.var(a) == Some(ctx))).any(|s| {
-        let name = last_name(&s.call.fun).to_lowercase();
-        WORDS.iter().any(|w| name.starts_with(w))
-    })
+    // A handler that removes, adds and lists by one context is no such thing.
+    let given = |s: &&Site<'a>| s.call.args.iter().any(|a| f.scope.var(a) == Some(ctx));
+    let mut given = case.sites(id).iter().filter(given).peekable();
+    given.peek().is_some()
+        && given.all(|s| {
+            let name = last_name(&s.call.fun).to_lowercase();
+            WORDS.iter().any(|w| name.starts_with(w))
+        })
 }
 
 /// Whether a constructor of another module makes something that this function gives back.
