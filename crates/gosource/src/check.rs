@@ -11,7 +11,9 @@ use crate::callers::{self, Ask, Census};
 use crate::finding::{Certainty, Finding, Level, Related};
 use crate::fingerprint::fnv;
 use crate::meaning::case::Case;
-use crate::meaning::loops::{Length, leads_out, length, loops_in};
+use crate::meaning::who_runs::{
+    helps_tests, is_a_fake, is_command, is_command_line, is_for_tests, is_test_package, runs_through, talks,
+};
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source, stands_in, supports_tests};
 use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
@@ -218,7 +220,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 .flatten()
                 .and_then(|id| callers::once_at(case, id, report_span).map(Ask::Once));
             let questions = [report_ask, once];
-            let waits = !entry.info.code.ends_with("not-closed");
+            let waits = at_a_prompt(entry.info.code).is_some_and(|why| why.contains("waits at"));
             let prompt = || {
                 is_command_line(case.pkg, file)
                     || file.name.split('/').any(|folder| folder == "cli")
@@ -233,8 +235,12 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
             }
-            let line = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
-            if is_silenced_for_others(entry.info.code, line) {
+            let number_of_line = finding.place.line.saturating_sub(1) as usize;
+            let line = file.text.lines().nth(number_of_line).unwrap_or_default();
+            // A comment alone on its line speaks of the next.
+            let above = number_of_line.checked_sub(1).and_then(|n| file.text.lines().nth(n)).unwrap_or_default();
+            let above = if above.trim_start().starts_with("//") { above } else { "" };
+            if [line, above].iter().any(|l| is_silenced_for_others(entry.info.code, l)) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += "; a comment on the line says so to another linter: it may well be meant";
             }
@@ -242,8 +248,8 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
             if supports_tests(&finding.place.file)
                 || helps_tests(file)
                 || is_test_package(case.pkg)
-                || receiver.is_some_and(stands_in)
-                || report_function.is_some_and(|f| is_for_tests(f.decl.name.name))
+                || receiver.is_some_and(|of| stands_in(of) || is_a_fake(case, of))
+                || report_function.is_some_and(|f| is_for_tests(case, f))
             {
                 finding.level = finding.level.min(Level::Hint);
             }
@@ -271,10 +277,13 @@ fn costs_by_number(code: &str) -> bool {
         code,
         "body-not-closed"
             | "context-not-handed-on"
+            | "dial-no-timeout"
             | "file-not-closed"
+            | "goroutine-no-exit"
             | "lock-held-across-wait"
             | "make-without-size"
             | "rows-not-closed"
+            | "send-abandoned"
             | "ticker-not-stopped"
     )
 }
@@ -286,8 +295,8 @@ fn at_a_prompt(code: &str) -> Option<&'static str> {
         "client-no-timeout" | "dial-no-timeout" | "request-no-context" | "context-not-handed-on" => {
             Some("; a person who waits at the command line can end it")
         }
-        "body-not-closed" | "file-not-closed" => {
-            Some("; the code is of commands: one that ends soon closes what it has open")
+        "body-not-closed" | "file-not-closed" | "defer-in-loop" | "send-abandoned" => {
+            Some("; the code is of commands: one that ends soon takes with it what it has open and what waits")
         }
         _ => None,
     }
@@ -302,64 +311,11 @@ fn in_what_ends(code: &str) -> Option<&'static str> {
         "client-no-timeout" | "dial-no-timeout" | "request-no-context" => {
             Some("; the program does its work and ends: who runs it sees that it hangs, and ends it")
         }
+        "goroutine-no-exit" | "range-never-closed" | "select-no-way-out" | "goroutine-unbounded" => {
+            Some("; the program does its work and ends, and its goroutines with it")
+        }
         _ => None,
     }
-}
-
-/// Whether a function is what a command of a command line runs.
-fn is_command(f: &Function<'_>) -> bool {
-    f.decl.sig.params.iter().any(|p| p.ty.pointee().name() == Some(("github.com/spf13/cobra", "Command")))
-}
-
-/// Whether a function tells somebody at a terminal, line by line, what it does: it prints to standard output
-/// several times, and is neither a method nor what requests reach.
-fn talks<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
-    let text = case.file(f).at(f.decl.span);
-    let printed: usize = ["fmt.Println(", "fmt.Printf(", "fmt.Print("].iter().map(|w| text.matches(w).count()).sum();
-    printed > 1 && f.receiver_type().is_none() && !text.contains("http.ResponseWriter")
-}
-
-/// Whether a file is the code of commands: it imports what parses their flags, or another of its package
-/// does, and none of them serves anything. A package `main` may be a daemon beside: there each file is asked
-/// itself.
-fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool {
-    let commands = ["github.com/spf13/cobra", "github.com/alecthomas/kong", "gopkg.in/alecthomas/kingpin.v2"];
-    let parses = |file: &ParsedFile<'_>| {
-        file.ast.imports.iter().any(|i| commands.contains(&i.path) || i.path.starts_with("github.com/urfave/cli"))
-    };
-    let serves = |file: &ParsedFile<'_>| file.text.contains("ListenAndServe") || file.text.contains(".Serve(");
-    let here = |f: &&ParsedFile<'_>| pkg.name != "main" || f.name == file.name;
-    pkg.files.iter().filter(here).any(parses) && !pkg.files.iter().any(serves)
-}
-
-/// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a
-/// select, a handler or a listener.
-fn runs_through<'a>(pkg: &'a Package<'a>) -> bool {
-    const GO_ON: &[&str] = &[
-        "select {",
-        "ListenAndServe",
-        ".Serve(",
-        "net.Listen(",
-        "signal.Notify",
-        "http.Handle",
-        ".Wait()",
-        "time.Sleep(",
-        "time.Tick(",
-        "time.NewTicker(",
-    ];
-    let has_main = pkg.by_name.contains_key("main");
-    // `for { h, err := r.Next(); if err == io.EOF { break } }` ends.
-    let endless = |f: &'a Function<'a>| {
-        f.scope.units.iter().any(|u| {
-            loops_in(u.body)
-                .into_iter()
-                .any(|(_, label, l)| matches!(length(pkg, f, l), Length::Ever) && !leads_out(pkg, f, l, label))
-        })
-    };
-    pkg.name == "main"
-        && has_main
-        && !pkg.files.iter().any(|f| GO_ON.iter().any(|w| f.text.contains(w)) || f.imports("google.golang.org/grpc"))
-        && !pkg.funcs.iter().any(endless)
 }
 
 /// Whether a line is marked for another linter that looks for the same: `//nolint:gosec`, `// #nosec G114`.
@@ -378,29 +334,6 @@ fn is_silenced_for_others(code: &str, line: &str) -> bool {
         let named = named.split_whitespace().next().unwrap_or_default();
         named.split(',').any(|l| linters.contains(&l))
     }) || comment.contains("#nosec") && numbers.iter().any(|n| comment.contains(n))
-}
-
-/// Whether a function's name says that tests call it: `NewStoreForTests`.
-fn is_for_tests(name: &str) -> bool {
-    ["ForTest", "ForTests", "ForTesting"].iter().any(|end| name.ends_with(end))
-}
-
-/// Whether a package is there for tests alone: named so, or a file of it that is no test names `testing.T`.
-fn is_test_package(pkg: &Package<'_>) -> bool {
-    matches!(pkg.name, "test" | "tests" | "testing" | "integration" | "e2e" | "fixtures")
-        || pkg.files.iter().any(|f| {
-            let names = ["testing.T)", "testing.T,", "testing.TB", "testing.B)"];
-            f.kind == FileKind::Written
-                && f.imports("testing")
-                && pkg.name.contains("test")
-                && names.iter().any(|n| f.text.contains(n))
-        })
-}
-
-/// Whether a file that is no test is there for tests: it names what a test is given.
-fn helps_tests(file: &ParsedFile<'_>) -> bool {
-    let names = ["*testing.T)", "*testing.T,", "testing.TB", "*testing.B)", "testing.T\n"];
-    file.imports("testing") && names.iter().any(|n| file.text.contains(n))
 }
 
 fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {

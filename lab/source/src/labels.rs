@@ -125,3 +125,25 @@ pub(crate) fn table() -> Result<String> {
     )?;
     Ok(out)
 }
+
+/// Every label, a line each: module, rule, file, line, what was labelled, and the level that is told now.
+pub(crate) fn each() -> Result<String> {
+    let mut out = String::new();
+    let mut files: Vec<_> = std::fs::read_dir(folder().join("labels"))?.flatten().map(|e| e.path()).collect();
+    files.sort();
+    for file in files {
+        let labels: Labels = toml::from_str(&std::fs::read_to_string(&file)?)?;
+        let Some(place) = place(&labels.module)? else { continue };
+        let options = Options::default();
+        let project = load(&place, &[], &options).map_err(anyhow::Error::msg)?;
+        let findings = check(&project, options.max_bytes).findings;
+        let levels: BTreeMap<(String, String, u32), Level> =
+            findings.into_iter().map(|f| ((f.code, f.place.file, f.place.line), f.level)).collect();
+        for l in labels.finding {
+            let level = levels.get(&(l.code.clone(), l.file.clone(), l.line)).map_or("gone", |l| l.word());
+            let said = if l.right { "right" } else { "wrong" };
+            writeln!(out, "{} {} {}:{} {said} {level}", labels.module, l.code, l.file, l.line)?;
+        }
+    }
+    Ok(out)
+}

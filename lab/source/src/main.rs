@@ -1,5 +1,6 @@
 //! `cargo xtask bench-source`: how right the rules are on labelled source, how fast a million lines are read,
-//! and how much memory that takes. `-- list FOLDER` prints what is found, a line each, for labelling.
+//! and how much memory that takes. `-- list FOLDER` prints what is found, a line each, for
+//! labelling, `-- each` every label and what is said there now: two of those tell what a change has lost.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod corpus;
@@ -34,6 +35,10 @@ fn main() -> Result<()> {
             print!("{}", labels::table()?);
             Ok(())
         }
+        ["each"] => {
+            print!("{}", labels::each()?);
+            Ok(())
+        }
         ["speed", folders @ ..] => {
             print!("{}", speed::measured(&folders.iter().map(Path::new).collect::<Vec<_>>())?);
             Ok(())
@@ -48,7 +53,7 @@ fn main() -> Result<()> {
         ["cost", program, arguments @ ..] => peers::cost(program, arguments),
         ["list", folder] => list(Path::new(folder)),
         _ => bail!(
-            "usage: cargo xtask bench-source [corpus|labels|speed FOLDER...|list FOLDER|--peers LASTGASP LABELS...]"
+            "usage: cargo xtask bench-source [corpus|labels|each|speed FOLDER...|list FOLDER|--peers LASTGASP LABELS...]"
         ),
     }
 }

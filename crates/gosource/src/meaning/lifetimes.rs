@@ -177,6 +177,30 @@ fn wraps_a_call<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     }
 }
 
+/// Whether one of the package's own makers makes a type, and all who call it are methods that are themselves
+/// no makers and begin nothing: then there is one for each of their calls, `h := newTaskHandler(task)`.
+fn is_made_for_a_call<'a>(case: &Case<'a>, of: &str) -> bool {
+    let lower = |f: &Function<'a>| f.decl.name.name.to_lowercase();
+    const BEGIN: &[&str] = &[
+        "new", "make", "start", "init", "setup", "open", "provide", "create", "register", "run", "get", "serve",
+        "build", "with", "main",
+    ];
+    let makers = case.funcs().filter(|(_, f)| {
+        f.receiver_type().is_none()
+            && f.decl.name.name.starts_with("new")
+            && f.decl.sig.results.iter().any(|r| r.ty.pointee().name() == Some(("", of)))
+    });
+    let (mut called, mut begun) = (false, false);
+    for (id, _) in makers {
+        for edge in case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)) {
+            let Some(caller) = case.pkg.funcs.get(edge.caller) else { continue };
+            called = true;
+            begun |= caller.receiver_type().is_none() || BEGIN.iter().any(|w| lower(caller).starts_with(w));
+        }
+    }
+    called && !begun
+}
+
 /// Whether something says that a type's values are of the whole process: a package variable holds one, it has
 /// methods that requests come in by, or it is named as what serves.
 pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
@@ -222,7 +246,7 @@ pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
     // A method that gives a handler back, as what stands around others does.
     let gives =
         |(id, unit): &(FnId, usize)| *unit > 0 && case.pkg.funcs.get(*id).and_then(Function::receiver_type) == Some(of);
-    named || held || serves || case.calls.handler_units.iter().any(gives)
+    named && !is_made_for_a_call(case, of) || held || serves || case.calls.handler_units.iter().any(gives)
 }
 
 /// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of

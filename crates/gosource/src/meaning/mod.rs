@@ -1,6 +1,7 @@
 //! What code means to the rules: locks, groups, channels, loops, what lives long, what is shared. Each tells
 //! from one package's text, and says nothing where that does not tell.
 
+pub(crate) mod answers;
 pub(crate) mod asked_for_all;
 pub(crate) mod case;
 pub(crate) mod channels;
@@ -9,10 +10,12 @@ pub(crate) mod fields;
 pub(crate) mod first_ops;
 pub(crate) mod groups;
 pub(crate) mod held;
+pub(crate) mod held_on_purpose;
 pub(crate) mod lifetimes;
 pub(crate) mod locks;
 pub(crate) mod loops;
 pub(crate) mod makers;
+pub(crate) mod pace;
 pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod replaced;
@@ -22,3 +25,5 @@ pub(crate) mod short_waits;
 pub(crate) mod starts;
 pub(crate) mod tamed;
 pub(crate) mod waits;
+pub(crate) mod who_runs;
+pub(crate) mod who_takes;

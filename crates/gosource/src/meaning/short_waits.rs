@@ -20,7 +20,7 @@ pub(crate) fn is_short_of<'a>(
     node: Node<'a, 'a>,
 ) -> Option<&'static str> {
     let name = f.decl.name.name.to_lowercase();
-    let ends = ["stop", "close", "shutdown", "unregister", "teardown", "terminate", "drain", "destroy"]
+    let ends = ["stop", "close", "shutdown", "unregister", "teardown", "terminate", "drain", "destroy", "disable"]
         .iter()
         .any(|w| name.starts_with(w));
     let group = |e: &'a Expr<'a>| match case.pkg.callee(f, &e.call()?.fun) {
@@ -231,7 +231,9 @@ fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<
     let Some(Init::RangeValue(list)) = f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
         return false;
     };
-    let Some((_, name)) = list.selector() else { return false };
+    // `s.waiting[key]` is one of several such lists.
+    let of_map = |e: &'a Expr<'a>| if let ExprKind::Index(x, _) = &e.kind { x } else { e };
+    let Some((_, name)) = of_map(list).selector() else { return false };
     let (mut roomy, mut other) = (false, false);
     for (_, g) in case.funcs() {
         for u in &g.scope.units {
@@ -239,6 +241,7 @@ fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<
                 let Node::Stmt(s) = node else { return };
                 let StmtKind::Assign("=", l, r) = &s.kind else { return };
                 let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return };
+                let target = of_map(target);
                 if target.selector().is_none_or(|(_, n)| n != name) {
                     return;
                 }

@@ -94,7 +94,19 @@ pub(crate) fn takes_connection<'a>(case: &Case<'a>, f: &Function<'a>, started: &
         _ => &[],
     };
     let is_channel = |path: &str, name: &str| path.ends_with("/ssh") && name == "NewChannel";
-    if taken.iter().any(|p| p.ty.name().is_some_and(|(path, name)| is_channel(path, name))) {
+    // What is handed a connection and sets its deadline first ends with that, or with the peer.
+    let sets_deadline = match case.pkg.callee(f, &call.fun) {
+        Callee::Local(id) => case.pkg.funcs.get(id).is_some_and(|g| {
+            let text = case.file(g).at(g.decl.span);
+            text.contains(".SetDeadline(") || text.contains(".SetReadDeadline(")
+        }),
+        _ => false,
+    };
+    if taken.iter().any(|p| {
+        let of_peer = |name: &str| ["Peer", "Session", "Codec"].iter().any(|w| name.ends_with(w));
+        p.ty.pointee().name().is_some_and(|(path, name)| is_channel(path, name) || of_peer(name))
+            || p.ty.is("net", "Conn") && sets_deadline
+    }) {
         return true;
     }
     call.args.iter().any(|a| {

@@ -15,7 +15,7 @@ pub(crate) fn supports_tests(file: &str) -> bool {
             || stands_in(f)
             || is_for_developers(f)
     });
-    used || stands_in(name.trim_end_matches(".go"))
+    used || stands_in(name.trim_end_matches(".go")) || name == "tools.go" || name.starts_with("tools_")
 }
 
 /// Whether a folder holds what is run by who writes the program, by hand and for a while: benchmarks,
@@ -38,10 +38,19 @@ fn is_for_developers(folder: &str) -> bool {
             | "migrations"
             | "stress"
             | "loadtest"
+            | "crossdock"
+            | "toxiproxy"
+            | "interop"
+            | "acceptance"
+            | "endtoend"
+            | "fixtures"
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
         || folder.ends_with("example")
         || folder.ends_with("-benchmark")
+        || folder.ends_with("tool") && folder.len() > "tool".len()
+        // `internal/cmd/issue-465`: one program that shows one defect.
+        || folder.strip_prefix("issue").is_some_and(|n| n.trim_start_matches('-').parse::<u32>().is_ok())
 }
 
 /// Whether a name, of a type or of a file, says that it stands in for something in tests: a word of it is
@@ -84,10 +93,14 @@ mod tests {
             "tools/license/check.go",
             "migrations/inputs/m.go",
             "examples/a.go",
+            "internal/cmd/issue-465/main.go",
+            "crossdock/services/query.go",
         ] {
             assert!(supports_tests(file), "{file}");
         }
-        for file in ["benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"] {
+        for file in
+            ["issues/list.go", "benchmarking/api.go", "toolserver/serve.go", "migrate/run.go", "internal/exampled/a.go"]
+        {
             assert!(!supports_tests(file), "{file}");
         }
     }

@@ -3,10 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::Callee;
-use crate::syntax::Function;
-use crate::syntax::ast::Expr;
 use crate::syntax::ast::Type;
+use crate::syntax::ast::{Expr, Span};
+use crate::syntax::{Callee, Function, Init};
 
 /// The rule.
 pub(super) struct BodyNotClosed;
@@ -42,12 +41,50 @@ impl Rule for BodyNotClosed {
                             .into(),
                     );
                 }
+                if asks_for_no_body(case, f, leak.open) {
+                    found.level = Level::Hint;
+                    found.why = Some("what answers a HEAD has no body: there is nothing to close".into());
+                }
+                let name = leak.name.unwrap_or_default();
+                if leak.closed_elsewhere && leak.exits.iter().all(|at| has_failed_to_read(case.file(f).text, *at, name))
+                {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "it stays open only where reading it has failed, and what cannot be read any more has let go of its connection"
+                            .into(),
+                    );
+                }
                 for exit in leak.exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "still open where this path ends".into()));
                 }
             }
         }
     }
+}
+
+/// Whether a response is of a request that the function made with the method HEAD.
+fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> bool {
+    let Some(call) = open.call() else { return false };
+    let made = call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+    let Some(Init::Value(request, 0)) = made else { return false };
+    let text = case.file(f).at(request.span);
+    text.contains("NewRequest") && (text.contains("\"HEAD\"") || text.contains("http.MethodHead"))
+}
+
+/// Whether a path ends right behind a read of the whole body that has failed: `b, err :=
+/// io.ReadAll(resp.Body)`, and then the return in `if err != nil`.
+fn has_failed_to_read(text: &str, exit: Span, name: &str) -> bool {
+    let before = text.get(..exit.start as usize).unwrap_or_default();
+    let mut lines = before.lines().rev().map(str::trim).skip_while(|l| l.is_empty());
+    let Some(test) = lines.next().filter(|l| l.starts_with("if ") && l.contains("err") && l.contains("!= nil")) else {
+        return false;
+    };
+    let reads = |l: &str| {
+        l.contains(&format!("ReadAll({name}.Body)"))
+            || l.contains(&format!("io.Discard, {name}.Body)"))
+            || l.contains(&format!("ioutil.Discard, {name}.Body)"))
+    };
+    reads(test) || lines.next().is_some_and(reads)
 }
 
 /// Calls of this package that a response is followed through.

@@ -73,7 +73,7 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                     let whole = !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
                     let set = after.starts_with(':') || after.starts_with("= ") || after.starts_with(", ");
                     whole && (set || before == Some('&'))
-                }) || file.text.contains(&format!("{owner}{{")) && unkeyed(file.text, owner)
+                }) || unkeyed(file.text, owner)
             });
             // Looked at before: one that is nil is not used then.
             let asked = [format!(".{name} != nil"), format!(".{name} == nil")];
@@ -85,7 +85,7 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                 .pkg
                 .files
                 .iter()
-                .any(|f| f.text.contains(&format!("{owner}{{")) || f.text.contains(&format!("new({owner})")));
+                .any(|f| !literals(f.text, owner).is_empty() || f.text.contains(&format!("new({owner})")));
             if given || !made || case.pkg.files.iter().any(|f| f.kind == FileKind::Generated) {
                 continue;
             }
@@ -122,10 +122,25 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
     out.reports.sort_by_key(|r| (r.func, r.span));
 }
 
+/// What stands behind the brace of each literal of a struct, with type parameters or without: `&Batcher[T]{`.
+fn literals<'t>(text: &'t str, owner: &str) -> Vec<&'t str> {
+    let behind = text.match_indices(owner).filter_map(|(at, _)| {
+        let whole = !text.get(..at)?.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let rest = text.get(at + owner.len()..).filter(|_| whole)?;
+        if let Some(inside) = rest.strip_prefix('{') {
+            return Some(inside);
+        }
+        let parameters = rest.strip_prefix('[')?;
+        let (inside, after) = parameters.split_once(']')?;
+        let names = inside.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ',' | ' ' | '.' | '*'));
+        after.strip_prefix('{').filter(|_| names)
+    });
+    behind.collect()
+}
+
 /// Whether a struct is written without the names of its fields.
 fn unkeyed(text: &str, owner: &str) -> bool {
-    text.match_indices(&format!("{owner}{{")).any(|(at, m)| {
-        let inside = text.get(at + m.len()..).unwrap_or_default();
+    literals(text, owner).into_iter().any(|inside| {
         let first = inside.split(['}', ',', '\n']).next().unwrap_or_default().trim();
         !first.is_empty() && !first.contains(':')
     })

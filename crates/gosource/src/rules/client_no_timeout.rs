@@ -54,16 +54,19 @@ impl Rule for ClientNoTimeout {
                 _ => {}
             }
         }
-        if contexts {
-            return;
-        }
         let untimed = |e: &Expr<'_>| {
             matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Client", .. }), elements)
                 if !elements.iter().any(|(k, v)| k.as_ref().is_some_and(|k| k.ident() == Some("Timeout")) && !is_zero(v)))
         };
         const SENTENCE: &str = "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever";
+        const SOME: &str = "this client has no Timeout, and a request by it here has no context: an answer that never comes is waited for for ever";
+        let sentence = if contexts { SOME } else { SENTENCE };
         for (at, span, holder) in composites(case, &untimed) {
             if is_set_on(case, holder, &["Timeout"]) || is_given_to_options(case, holder) {
+                continue;
+            }
+            // `client.Get(url)` takes no context, whatever other requests of the package have.
+            if contexts && !is_asked_without_context(case, holder) {
                 continue;
             }
             let given = match at {
@@ -74,8 +77,8 @@ impl Rule for ClientNoTimeout {
                 text_of(case, &at, span).is_some_and(bounds_by_itself) || has_bounded_transport(case, &at, span);
             let away = goes_away(case, holder);
             let found = match at {
-                At::Function(id) => out.found(id, span, SENTENCE),
-                At::File(file) => out.found_in_file(file, span, SENTENCE),
+                At::Function(id) => out.found(id, span, sentence),
+                At::File(file) => out.found_in_file(file, span, sentence),
             };
             if text_of(case, &at, span).is_some_and(|text| text.replace(' ', "").contains("Timeout:0,")) {
                 found.level = Level::Hint;
@@ -107,6 +110,21 @@ impl Rule for ClientNoTimeout {
             }
         }
     }
+}
+
+/// Whether the package asks by what has the holder's name, in a way that takes no context.
+fn is_asked_without_context(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let name = match holder {
+        Holder::Local(id, var) => case.pkg.funcs.get(id).and_then(|f| f.scope.vars.get(var)).map(|v| v.name),
+        Holder::Named(name) => Some(name),
+        _ => None,
+    };
+    name.is_some_and(|name| {
+        case.all_sites().any(|(_, _, s)| {
+            matches!(s.callee, Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head"))
+                && s.call.fun.selector().is_some_and(|(x, _)| last_name(x) == name)
+        })
+    })
 }
 
 /// Whether the function that makes a client makes its transport too, under a name or in a field, and that
@@ -256,12 +274,30 @@ fn goes_away(case: &Case<'_>, holder: Holder<'_>) -> bool {
                 let abroad = matches!(s.callee, Callee::Package(path, _) if path.contains('.'));
                 abroad && s.call.args.iter().any(|a| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var))
             });
-            handed && !sent_by(v.name)
+            (handed || is_in_foreign_struct(case, f, var)) && !sent_by(v.name)
         }
         // Whoever has the struct may send by it, if it is a struct of this package that others can reach.
         Holder::Named(name) => !sends(case) && !sent_by(name) && name.starts_with(char::is_lowercase),
         Holder::Somebody | Holder::Nobody => false,
     }
+}
+
+/// Whether a client is an element of a struct of another package: `&common.Client{Client: client, Address:
+/// a}`.
+fn is_in_foreign_struct(case: &Case<'_>, f: &Function<'_>, var: VarId) -> bool {
+    let mut put = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(Some(Type::Name { path, .. }), elements) = &e.kind
+            {
+                put |= !path.is_empty()
+                    && *path != case.pkg.import_path
+                    && elements.iter().any(|(_, v)| f.scope.var(v.unary("&").unwrap_or(v)) == Some(var));
+            }
+        });
+    }
+    put
 }
 
 /// Whether the package sends requests itself.

@@ -48,6 +48,13 @@ impl Rule for ConnNoDeadline {
                         format!("`{text}` {how} `{key}`, on which no deadline is set: a peer that is silent is waited for for ever"),
                     );
                     found.level = level;
+                    if !reads && !site.in_loop && case.file(f).at(f.decl.span).contains(".SetReadDeadline(") {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "the function bounds how long it reads, and one write as a rule finds room in the buffers"
+                                .into(),
+                        );
+                    }
                 }
             }
         }

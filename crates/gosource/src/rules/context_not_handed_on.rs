@@ -246,7 +246,17 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
-    } else if is_explained(case.file(f).text, site.expr.span) {
+    } else if is_asked_first(case, f, site.expr.span, ctx) {
+        found.level = Level::Hint;
+        found.why =
+            Some("it stands under a condition that asks the context itself: another is taken on purpose".into());
+    } else if is_finished(outer) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it finishes what was begun, which has to be done though nobody waits".into());
+    } else if has_its_own_end(outer) && !ctx.ends_with(".Context()") {
+        found.level = Level::Hint;
+        found.why = Some("the new context has an end of its own: it goes on no longer than that says".into());
+    } else if is_explained_before(case, id, f, site) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
     } else if !of_context && after_failure(case, f, outer) {
@@ -272,6 +282,35 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a place stands under `if wantsNoEnd(ctx) { ... }`.
+fn is_asked_first<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span, ctx: &str) -> bool {
+    let mut asked = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::If(i) = &s.kind
+                && i.then.span.contains(at)
+            {
+                let cond = case.file(f).at(i.cond.span);
+                asked |= cond.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx);
+            }
+        });
+    }
+    asked
+}
+
+/// Whether a call finishes what several have begun, by its name.
+fn is_finished(outer: &Site<'_>) -> bool {
+    let name = last_name(&outer.call.fun).to_lowercase();
+    ["commit", "rollback", "abort", "finish", "finalize", "compensate"].iter().any(|w| name.starts_with(w))
+}
+
+/// `context.WithTimeout(context.Background(), t)`. Of a request that is gone nobody wants the rest of that
+/// time.
+fn has_its_own_end(outer: &Site<'_>) -> bool {
+    matches!(outer.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
 }
 
 /// Whether a context with a time of its own is for what must be done though nobody waits: `delCtx, cancel :=
@@ -300,10 +339,14 @@ fn must_be_done<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, outer: &Site<'a
     ];
     let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == outer.expr.span);
     let Some(ctx) = f.scope.vars.iter().position(made) else { return false };
-    case.sites(id).iter().filter(|s| s.call.args.iter().any(|a| f.scope.var(a) == Some(ctx))).any(|s| {
-        let name = last_name(&s.call.fun).to_lowercase();
-        WORDS.iter().any(|w| name.starts_with(w))
-    })
+    // A handler that removes, adds and lists by one context is no such thing.
+    let given = |s: &&Site<'a>| s.call.args.iter().any(|a| f.scope.var(a) == Some(ctx));
+    let mut given = case.sites(id).iter().filter(given).peekable();
+    given.peek().is_some()
+        && given.all(|s| {
+            let name = last_name(&s.call.fun).to_lowercase();
+            WORDS.iter().any(|w| name.starts_with(w))
+        })
 }
 
 /// Whether a constructor of another module makes something that this function gives back.
@@ -421,6 +464,14 @@ fn migrates(file: &str, f: &Function<'_>) -> bool {
 fn is_only_started(case: &Case<'_>, id: FnId) -> bool {
     let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
     edges.peek().is_some() && edges.all(|e| e.starts)
+}
+
+/// Whether the comment above this place, or above an earlier one of its kind in the function, names contexts.
+fn is_explained_before<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, site: &Site<'a>) -> bool {
+    let text = case.file(f).text;
+    let alike = case.sites(id).iter().filter(|s| s.callee == site.callee && s.expr.span.start <= site.expr.span.start);
+    let line = site.expr.span.line;
+    alike.into_iter().any(|s| line.saturating_sub(s.expr.span.line) <= 20 && is_explained(text, s.expr.span))
 }
 
 /// Whether the comment right above a line names contexts.

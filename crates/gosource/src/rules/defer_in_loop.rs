@@ -69,7 +69,10 @@ impl Rule for DeferInLoop {
                     }
                     // A context's end holds little until then, and may have to wait for what was asked with
                     // it.
-                    if text.starts_with("cancel") && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted)) {
+                    let of_timer = is_timer(case, f, e);
+                    if (text.starts_with("cancel") || of_timer)
+                        && (is_left(l) || matches!(length(case.pkg, f, l), Length::Counted))
+                    {
                         found.level = Level::Hint;
                     }
                 });
@@ -118,6 +121,12 @@ fn may_stay<'a>(
     {
         return Some("the file is part of the program (`embed`): it holds no descriptor");
     }
+    if unpacks(case, f, call) {
+        return Some("what unpacks holds no descriptor: its Close says whether all was read");
+    }
+    if is_read_to_its_end(case, f, body, call) {
+        return Some("the round has read it to its end before: closing it later costs little");
+    }
     if is_explained(case.file(f).text, deferred.span) {
         return Some("the comment above it speaks of what is deferred: it may well be meant");
     }
@@ -128,6 +137,10 @@ fn may_stay<'a>(
     }
     if matches!(call.fun.kind, ExprKind::FuncLit(_)) && takes_nothing(f, body, deferred) {
         return Some("what it acts on the round has not taken: it may have to wait until the function ends");
+    }
+    let taken_back = case.file(f).at(deferred.span);
+    if taken_back.contains(".Rollback(") && case.file(f).at(body.span).contains(".Commit(") {
+        return Some("the round commits: what is deferred is for the ways out in between, and does nothing then");
     }
     if takes_a_port(case, f, call) {
         return Some("a port that is free is looked for: what was found has to stay taken until all are");
@@ -152,6 +165,43 @@ fn may_stay<'a>(
         |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package("os", _) | Callee::Method("database/sql", ..))));
     (counted && !file && body.span.contains(ended.span) && ended.captured_by.iter().any(goes))
         .then_some("a goroutine that the round starts uses it: it may be needed until all of them have ended")
+}
+
+/// Whether what is deferred stops a timer, or takes back what `context.AfterFunc` has set: little is held
+/// until then. A ticker goes on and wakes somebody.
+fn is_timer<'a>(case: &Case<'a>, f: &Function<'a>, deferred: &Expr<'a>) -> bool {
+    let Some(call) = deferred.call() else { return false };
+    let of = call.fun.selector().filter(|(_, name)| *name == "Stop").map_or(&call.fun, |(x, _)| x);
+    let Some(Init::Value(made, _)) = f.scope.var(of).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
+        return false;
+    };
+    made.call().is_some_and(|c| {
+        matches!(
+            case.pkg.callee(f, &c.fun),
+            Callee::Package("time", "NewTimer" | "AfterFunc") | Callee::Package("context", "AfterFunc")
+        )
+    })
+}
+
+/// Whether what is closed unpacks a stream: `gzip.NewReader`.
+fn unpacks<'a>(case: &Case<'a>, f: &Function<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
+    let closed = call.fun.selector().filter(|(_, name)| *name == "Close").and_then(|(x, _)| f.scope.var(x));
+    let Some(Init::Value(made, _)) = closed.and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else { return false };
+    made.call().is_some_and(
+        |c| matches!(case.pkg.callee(f, &c.fun), Callee::Package(path, "NewReader") if path.starts_with("compress/")),
+    )
+}
+
+/// Whether a body is closed that the round has read whole before: `io.Copy(io.Discard, resp.Body)`.
+fn is_read_to_its_end<'a>(
+    case: &Case<'a>,
+    f: &Function<'a>,
+    body: &Block<'a>,
+    call: &crate::syntax::ast::Call<'a>,
+) -> bool {
+    let Some((closed, "Close")) = call.fun.selector() else { return false };
+    let closed = case.file(f).at(closed.span);
+    closed.ends_with(".Body") && case.file(f).at(body.span).contains(&format!("io.Copy(io.Discard, {closed})"))
 }
 
 /// Whether all that a round does is to take locks and to defer giving them back.
@@ -179,7 +229,8 @@ fn takes_nothing<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'
         if let Some(v) = f.scope.var(e).and_then(|v| f.scope.vars.get(v)) {
             let of_round = body.span.contains(v.span) && !deferred.span.contains(v.span);
             taken |= of_round
-                && matches!(v.init, Init::Value(made, _) if made.call().is_some() || made.unary("<-").is_some());
+                && matches!(v.init, Init::Value(made, _)
+                    if made.call().is_some_and(|c| c.fun.ident() != Some("make")) || made.unary("<-").is_some());
         }
         !taken
     });
@@ -252,7 +303,15 @@ fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<
                 c.fun.ident() == Some("append")
                     && c.args.iter().skip(1).any(|a| closed.is_some() && f.scope.var(a) == closed)
             });
-            kept_on |= outside(target) && (element && closed.is_some() && f.scope.var(value) == closed || appended);
+            // `buffers[i] = bytes.NewBuffer(buf)`, and `defer put(buf)`: what was made of it is used further
+            // on.
+            let given = call.args.iter().filter_map(|a| f.scope.var(a));
+            let of_it = closed.into_iter().chain(given).any(|v| {
+                let local = f.scope.vars.get(v).is_some_and(|v| body.span.contains(v.span));
+                local && crate::meaning::shared::holds(value, &|e| f.scope.var(e) == Some(v))
+            });
+            kept_on |=
+                outside(target) && (element && (closed.is_some() && f.scope.var(value) == closed || of_it) || appended);
         }
     });
     if kept_on {

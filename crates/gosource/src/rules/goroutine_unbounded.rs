@@ -4,7 +4,8 @@ use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::meaning::shared::by_requests;
+use crate::meaning::pace::{is_client_of_stream, is_of_receiver, one_by_key, waits_for_ticks};
+use crate::meaning::shared::{by_requests, under_once};
 use crate::meaning::starts::{
     at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_kick, is_of_first, is_of_new_entry,
     joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
@@ -101,6 +102,15 @@ fn unit_of<'a>(
                 found.why = Some(
                     "it is handed a connection or a channel of one: how many there are is up to the clients".into(),
                 );
+            } else if is_client_of_stream(case, f, &l.body) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the loop reads a stream of which this is the client, and the goroutine may answer on it: how many there are at once is up to the server"
+                        .into(),
+                );
+            } else if waits_for_ticks(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why = Some("each round waits for a clock: time bounds how often it comes to that".into());
             } else if is_of_new_entry(case, f, &l.body, *span) {
                 found.level = Level::Hint;
                 found.why =
@@ -164,6 +174,10 @@ fn unit_of<'a>(
             } else if of_receiver && each.is_none() && locks(case, id, unit) {
                 found.level = Level::Hint;
                 found.why = Some("the handler holds a lock, under which it may look at what runs already".into());
+            } else if one_by_key(case, id, f, unit) {
+                found.level = Level::Hint;
+                found.why =
+                    Some("what starts it runs once at a time for each key, and may look for one that runs".into());
             } else if let Some(taker) = handed_over(case, id, f, unit) {
                 found.level = Level::Hint;
                 found.why = Some(format!(
@@ -172,9 +186,10 @@ fn unit_of<'a>(
             }
         } else if let Some((_, _, l)) = around.clone().next()
             && case.calls.is_hot(case.pkg, id, unit)
-            && matches!(l.head, ForHead::Range { .. })
+            && let ForHead::Range { over, .. } = &l.head
             && !is_bounded(case, f, &l.body, started)
             && !joined(case, f, u.body)
+            && !under_once(case, id, f, unit)
         {
             let requests = by_requests(case, id, unit);
             let who = if requests { "requests" } else { "several goroutines" };
@@ -187,6 +202,13 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why =
                     Some("each is for a channel of a connection: how many there are is up to the clients".into());
+            }
+            if is_of_receiver(f, over) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "each element is one of what the receiver has: a goroutine for each of those, as many as it has"
+                        .into(),
+                );
             }
             if joined_beside(f, unit) {
                 found.level = Level::Hint;

@@ -7,8 +7,13 @@ use crate::meaning::asked_for_all::{
 };
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
+use crate::meaning::held_on_purpose::{
+    each_with_room, ends_what_it_waits_for, has_room_for_all, is_another_lock, is_named_after, sets_the_pace,
+    writes_one_by_one,
+};
 use crate::meaning::short_waits::{handed_to_owner, is_short_of};
 use crate::meaning::waits::{waits, without_waiting};
+use crate::meaning::who_takes::WhoTakes;
 use crate::syntax::ast::{ExprKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init, VarKind};
@@ -27,6 +32,7 @@ impl Rule for LockHeldAcrossWait {
     const CURE: &'static str = "Take what is needed under the lock, unlock, and then wait, send or call.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
+        let mut who = WhoTakes::default();
         for (id, f) in case.funcs() {
             for unit in 0..f.scope.units.len() {
                 let locks = locks_of(case, f, unit);
@@ -38,11 +44,14 @@ impl Rule for LockHeldAcrossWait {
                 walk_held(case, id, f, unit, &locks, |node, held| {
                     let Some((span, what, surely)) = waits(case, f, node, &ready) else { return };
                     let Some(lock) = (0..locks.len()).find(|n| held.how(*n).is_some()) else { return };
+                    let class = locks.get(lock).and_then(|l| l.class.as_deref());
+                    who.waits(class, id);
                     if told.contains(&(lock, surely)) || !surely && told.contains(&(lock, true)) {
                         return;
                     }
                     told.push((lock, surely));
                     let key = locks.get(lock).map_or("", |l| l.key);
+                    who.tells(class, out.reports.len(), held.how(lock));
                     let found =
                         out.found(id, span, format!("`{key}` is held while {what}: whoever wants it waits as long"));
                     let own = locks.get(lock).is_some_and(|l| is_of_this_call(case, f, l.key));
@@ -63,6 +72,13 @@ impl Rule for LockHeldAcrossWait {
                             .or_else(|| is_kept_for_all(case, f, unit, node))
                     };
                     let fits = fits
+                        .or_else(|| writes_one_by_one(case, f, node))
+                        .or_else(|| is_named_after(f, key))
+                        .or_else(|| ends_what_it_waits_for(f, node))
+                        .or_else(|| has_room_for_all(case, f, node))
+                        .or_else(|| each_with_room(case, f, node))
+                        .or_else(|| is_another_lock(node))
+                        .or_else(|| sets_the_pace(case, f, node))
                         .or_else(|| gives_up_itself(case, f, node))
                         .or_else(|| asks_a_file(case, f, node))
                         .or_else(|| guards_transaction(case, f, node, key))
@@ -85,6 +101,13 @@ impl Rule for LockHeldAcrossWait {
                             Some("what the callback does is not known: it may wait, or want the same lock".into());
                     }
                 });
+            }
+        }
+        let open = |n: usize| out.reports.get(n).is_some_and(|r| r.level > Level::Hint);
+        for (report, why) in who.on_purpose(case, &open) {
+            if let Some(report) = out.reports.get_mut(report) {
+                report.level = Level::Hint;
+                report.why = Some(why.into());
             }
         }
     }

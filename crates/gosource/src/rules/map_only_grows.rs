@@ -143,7 +143,16 @@ const MAX_CALLERS: u32 = 4;
 fn is_configured<'a>(case: &Case<'a>, id: FnId, key: &Expr<'a>, steps: u32) -> bool {
     let Some(steps) = steps.checked_sub(1) else { return false };
     let Some(f) = case.pkg.funcs.get(id) else { return false };
-    if let Some((x, _)) = key.selector() {
+    // A constant, or the text of a query: as many as the program has.
+    let constant = |n: &str| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n);
+    if matches!(key.kind, ExprKind::Lit(..)) || key.ident().is_some_and(constant) {
+        return true;
+    }
+    if let Some((x, field)) = key.selector() {
+        // The method that a call of gRPC names is one of those that were registered.
+        if field == "FullMethod" {
+            return true;
+        }
         let of = f.scope.var(x).and_then(|v| f.scope.vars.get(v));
         // Of what there is one: each of many has another.
         return of.is_some_and(|v| v.kind == VarKind::Receiver)
@@ -227,6 +236,17 @@ fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) 
     if matches!(key.kind, ExprKind::Lit(..))
         || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n))
     {
+        return true;
+    }
+    // A class of numbers: `code/100`, `hash % 64`.
+    if matches!(&key.kind, ExprKind::Binary("/" | "%", operands)
+        if operands.get(1).is_some_and(|o| matches!(o.kind, ExprKind::Lit(..)) || o.ident().is_some_and(|n| f.scope.var(o).is_none() && !case.pkg.vars.contains_key(n))))
+    {
+        return true;
+    }
+    // Of a topic's partitions and a table's shards there are some.
+    let last = crate::meaning::channels::last_name(key).to_lowercase();
+    if ["partition", "partitionid", "shard", "shardid"].contains(&last.as_str()) {
         return true;
     }
     // A program has as many patterns of routes and templates as it is written with.

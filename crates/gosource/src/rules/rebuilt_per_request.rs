@@ -20,7 +20,7 @@ impl Rule for RebuiltPerRequest {
         title: "a container built anew for each request from what all requests share",
         doc: include_str!("../../../../docs/rules/rebuilt-per-request.md"),
     };
-    const LEVEL: Level = Level::Critical;
+    const LEVEL: Level = Level::Warning;
 
     const WHY: &'static str =
         "what the loop goes over is the same for all requests, what it fills is made here, and it is kept nowhere";
@@ -37,7 +37,7 @@ impl Rule for RebuiltPerRequest {
                         && let Some(from) = origin(case, id, over)
                         && !is_kept(case, f, built.var, &from)
                     {
-                        say(case, id, f, span, &built, &from, out);
+                        say(case, id, f, (span, l, over), &built, &from, out);
                     }
                 }
                 for site in case.sites(id).iter().filter(|s| s.unit == unit) {
@@ -103,8 +103,8 @@ fn copies<'a>(case: &Case<'a>, f: &Function<'a>, site: &Site<'a>) -> Option<(&'s
     let last = path.rsplit('/').find(|p| !p.starts_with('v') || p.len() > 3).unwrap_or(path);
     let decoders = ["json", "yaml", "xml", "toml", "proto", "sonic", "gob", "msgpack"];
     let (verb, level) = match (last, name) {
-        ("maps", "Clone") => ("copies", Level::Critical),
-        ("lo", "KeyBy" | "SliceToMap" | "Associate" | "GroupBy") => ("makes a map of", Level::Critical),
+        ("maps", "Clone") => ("copies", Level::Warning),
+        ("lo", "KeyBy" | "SliceToMap" | "Associate" | "GroupBy") => ("makes a map of", Level::Warning),
         ("slices" | "bytes", "Clone") => ("copies", Level::Hint),
         ("strings" | "bytes", "Split" | "Fields") => ("splits", Level::Hint),
         (_, "Unmarshal" | "UnmarshalString") if decoders.iter().any(|w| last.contains(w)) => {
@@ -126,11 +126,31 @@ pub(super) struct Built<'a> {
     name: &'a str,
 }
 
+/// Whether what is gone through is data that a service loads as a whole, by its name or by how it is given.
+fn is_loaded<'a>(case: &Case<'a>, from: &Origin<'a>, over: &Expr<'a>, direct: bool) -> bool {
+    let named = crate::meaning::published::is_published(&from.text);
+    let given = from.text.contains(".Load()") || from.text.contains(".Get()");
+    (named || given || direct && crate::meaning::replaced::replaced(case, over))
+        && !crate::meaning::replaced::set_by_requests(case, over)
+}
+
+/// Whether a round may leave an element out.
+fn picks<'a>(l: &'a For<'a>) -> bool {
+    let mut picks = false;
+    each_node(&l.body, |node| {
+        if let Node::Stmt(s) = node {
+            picks |=
+                matches!(s.kind, StmtKind::If(_) | StmtKind::Continue(_) | StmtKind::Break(_) | StmtKind::Switch(_));
+        }
+    });
+    picks
+}
+
 fn say<'a>(
     case: &Case<'a>,
     id: FnId,
     f: &'a Function<'a>,
-    at: Span,
+    (at, l, over): (Span, &'a For<'a>, &'a Expr<'a>),
     built: &Built<'a>,
     from: &Origin<'a>,
     out: &mut Out,
@@ -151,9 +171,22 @@ fn say<'a>(
         )
     };
     let found = out.found(id, built.fill, sentence);
+    // The incident's own shape: all of what is loaded anew while the program runs, as large as somebody
+    // publishes.
+    let loaded = is_loaded(case, from, over, built.is_map && entry == id);
+    if built.is_map && loaded && !picks(l) {
+        found.level = Level::Critical;
+    }
     if !built.is_map || case.calls.hot.get(&entry) == Some(&Heat::Service) {
         // A list of what is shared is often the answer itself; a set or an index of it never is.
         found.level = if !built.is_map && is_answer(f, built.var) { Level::Hint } else { Level::Warning };
+    }
+    if !(loaded || built.is_map && entry == id && !picks(l)) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "nothing says that it is loaded anew as the program runs: as a rule such a list is as long as somebody wrote it"
+                .into(),
+        );
     }
     if built.is_map && is_written(case, f, built.var, from) {
         // Another form of what is shared, made to be sent: the answer itself, which has to be made.
@@ -303,7 +336,7 @@ fn is_written_down(f: &Function<'_>) -> bool {
 
 /// Whether a file is of what whoever runs the service asks for: it, or a folder around it, is named so.
 pub(super) fn is_file_for_operators(file: &str) -> bool {
-    file.split(['/', '_', '.'])
+    file.split(['/', '_', '.', '-'])
         .any(|part| matches!(part, "admin" | "private" | "debug" | "dashboard" | "monitor" | "monitoring"))
 }
 

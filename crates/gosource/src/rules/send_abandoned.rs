@@ -27,6 +27,25 @@ impl Rule for SendAbandoned {
         "Give the channel room for what is sent (make(chan T, 1)), or send in a select with ctx.Done().";
 
     fn check(case: &Case<'_>, out: &mut Out) {
+        for answer in crate::meaning::answers::abandoned(case) {
+            let name = answer.field;
+            let sentence = format!(
+                "if who asked has left before, this send to the channel in `{name}` waits for ever, and with it what answers"
+            );
+            let found = out.found(answer.sent.0, answer.sent.1, sentence);
+            found.level = Level::Warning;
+            found.why = Some(
+                "the channel goes with the question and is made without room, and who asks waits in a select that another case leads out of"
+                    .into(),
+            );
+            if let Some(g) = case.pkg.funcs.get(answer.left.0) {
+                found.related.push((
+                    g.file,
+                    answer.left.1,
+                    format!("`{}` leaves here without the answer", g.short_name()),
+                ));
+            }
+        }
         for (id, f) in case.funcs() {
             given_away(case, id, f, out);
             for (var, v) in f.scope.vars.iter().enumerate() {

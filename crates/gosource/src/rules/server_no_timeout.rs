@@ -52,6 +52,9 @@ impl Rule for ServerNoTimeout {
                         "beside the rest, and with nothing to serve but what imports register: profiles, for who asks for them"
                             .into(),
                     );
+                } else if serves_operators(case, f, site.expr.span) {
+                    found.level = Level::Hint;
+                    found.why = Some(FOR_OPERATORS.into());
                 }
             }
         }
@@ -72,6 +75,8 @@ impl Rule for ServerNoTimeout {
             let local = is_local(case, &at, span);
             let remade = is_remade(case, &at, span);
             let profiles = is_for_profiles_alone(case, &at, span);
+            let operators = matches!(at, At::Function(id) if case.pkg.funcs.get(id)
+                .is_some_and(|f| serves_operators(case, f, span)));
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -95,12 +100,57 @@ impl Rule for ServerNoTimeout {
                 found.level = Level::Hint;
                 found.why = Some("by its address it serves profiles, to who asks for them".into());
             }
+            if operators {
+                found.level = Level::Hint;
+                found.why = Some(FOR_OPERATORS.into());
+            }
             if passing {
                 found.level = Level::Hint;
                 found.why = Some("it serves beside the function that makes it, and ends with that".into());
             }
         }
     }
+}
+
+/// Why a port for metrics or profiles matters little.
+const FOR_OPERATORS: &str =
+    "by what is around it it serves metrics or profiles, to who runs the service: users as a rule do not reach it";
+
+/// Whether a server is there for metrics or profiles alone: the function makes a handler for those and for
+/// nothing else, stands under a condition named so, or serves the default handler in a function that says so.
+fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    let metrics = text.contains("promhttp.") || text.contains("pprof.") || text.contains("expvar.Handler");
+    // What the function puts under paths: all of it for who runs the service.
+    let mut routes = case
+        .sites(case.pkg.funcs.iter().position(|g| std::ptr::eq(g, f)).unwrap_or(usize::MAX))
+        .iter()
+        .filter(|s| matches!(last_name(&s.call.fun), "Handle" | "HandleFunc") && s.call.args.len() == 2)
+        .map(|s| case.file(f).at(s.expr.span).to_lowercase())
+        .peekable();
+    const PATHS: &[&str] =
+        &["metric", "pprof", "debug", "health", "ready", "live", "prom", "expvar", "handlerpath", "prof"];
+    let some = routes.peek().is_some();
+    if metrics && some && routes.all(|r| PATHS.iter().any(|w| r.contains(w))) {
+        return true;
+    }
+    let own = case.file(f).at(at);
+    let default = own.ends_with(", nil)") || own.contains("DefaultServeMux");
+    let mut under = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::If(i) = &s.kind
+                && i.then.span.contains(at)
+            {
+                under |= is_for_profiles(case.file(f).at(i.cond.span));
+            }
+        });
+    }
+    let lower = f.decl.name.name.to_lowercase();
+    let owner = f.receiver_type().unwrap_or_default().to_lowercase();
+    let says = ["prof", "metric"].iter().any(|w| lower.contains(w) || owner.contains(w));
+    default && (under || says || text.contains("/debug/") || text.contains("Profiling"))
 }
 
 /// Whether an address, or what the variable in it was made of, says that only this machine can reach it.

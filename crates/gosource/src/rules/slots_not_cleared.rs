@@ -70,6 +70,13 @@ impl Rule for SlotsNotCleared {
                                     .into(),
                             );
                         }
+                        if was_just_added(case, f, text, s.span) {
+                            found.level = Level::Hint;
+                            found.why = Some(
+                                "the function has just appended what it takes back: it is one, and the next takes its place"
+                                    .into(),
+                            );
+                        }
                         if matches!(case.pkg.underlying(&of), Type::Func(_)) {
                             found.level = Level::Hint;
                             found.why = Some("functions are small, unless they have bound something large".into());
@@ -179,6 +186,22 @@ fn is_one_of_them<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Spa
         });
     }
     ends
+}
+
+/// Whether a cut of the last element stands further down than an append of one to the same slice.
+fn was_just_added<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
+    let list = f.decl.body.as_ref().map_or(&[][..], |b| b.stmts.as_slice());
+    // In the same list of statements the cut is no taking back.
+    let nested = !list.iter().any(|s| s.span == cut);
+    nested
+        && list.iter().filter(|s| s.span.end < cut.start).any(|s| {
+            let StmtKind::Assign("=", l, r) = &s.kind else { return false };
+            let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return false };
+            let Some(call) = value.call().filter(|c| c.fun.ident() == Some("append") && c.args.len() == 2) else {
+                return false;
+            };
+            case.file(f).at(target.span) == text && call.args.first().is_some_and(|a| case.file(f).at(a.span) == text)
+        })
 }
 
 /// Whether the function appends to the slice at its first level after a cut.

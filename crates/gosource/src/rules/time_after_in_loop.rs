@@ -80,6 +80,12 @@ fn select<'a>(
         if cases.iter().filter(turns).all(|c| c.comm.as_ref().is_some_and(ends)) {
             found.level = Level::Hint;
             found.why = Some("the other case is told that something ends: as a rule that comes once".into());
+        } else if cases.iter().filter(turns).all(|c| c.comm.as_ref().is_some_and(is_word)) {
+            found.level = Level::Hint;
+            found.why = Some(
+                "the other case takes a word and no value: that something is to be looked at, which as a rule comes now and then"
+                    .into(),
+            );
         }
     } else {
         let found = out.found(
@@ -90,6 +96,31 @@ fn select<'a>(
         found.level = Level::Hint;
         found.why = Some("the module says Go 1.23 or later, where the timer is collected before it expires: it costs allocations only".into());
     }
+}
+
+/// Whether a case receives from a channel, and what it receives has no name: a word that something has
+/// happened. A channel of errors or of results has values.
+fn is_word(s: &Stmt<'_>) -> bool {
+    let StmtKind::Expr(e) = &s.kind else { return false };
+    e.unary("<-").is_some_and(|c| {
+        let name = last_name(c).to_lowercase();
+        const WORDS: &[&str] = &[
+            "notify",
+            "wake",
+            "hb",
+            "heartbeat",
+            "health",
+            "reload",
+            "refresh",
+            "signal",
+            "kick",
+            "trigger",
+            "update",
+            "change",
+            "poke",
+        ];
+        WORDS.iter().any(|w| name.contains(w))
+    })
 }
 
 /// The `time.After` that a case waits for.
