@@ -108,9 +108,9 @@ impl<'a> HeapCause<'a> {
         each >= LARGE_PER_CALL && !self.are_left_waiting() || larger && self.freed().is_some()
     }
 
-    /// Whether they are goroutines that the program has started itself, and that wait for another one: however
-    /// much each has, that nobody comes is the matter (seen blind in lab/cluster: goroutines with 2 MB each
-    /// that nobody receives from, told as copies that calls build).
+    /// Whether they are goroutines that the program has started itself, and that wait for another one:
+    /// however much each has, that nobody comes is the matter (seen blind in lab/cluster: goroutines with 2
+    /// MB each that nobody receives from, told as copies that calls build).
     fn are_left_waiting(&self) -> bool {
         let Some(calls) = self.calls.as_ref().filter(|c| !c.are_called()) else { return false };
         let wait = calls.waiting.as_ref().map(|w| w.wait);

@@ -496,8 +496,8 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
 }
 
 /// Milliseconds that slow calls of a dependency take, which is how much later than they began they are seen
-/// (seen blind in lab/cluster: answers after 6 s, seen 0.9 s after memory grew, and a release of half a minute
-/// before was named). 0 of other series; at most a minute.
+/// (seen blind in lab/cluster: answers after 6 s, seen 0.9 s after memory grew, and a release of half a
+/// minute before was named). 0 of other series; at most a minute.
 fn ends_later(name: &str, seconds: f64) -> i64 {
     if name.starts_with("latency of ") { (seconds * 1e3).clamp(0.0, 60e3) as i64 } else { 0 }
 }
