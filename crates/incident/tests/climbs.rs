@@ -88,6 +88,16 @@ fn more_requests_are_no_leak() {
 }
 
 #[test]
+fn a_lower_limit_makes_nobody_climb() {
+    let mut w = world(2, climb());
+    for g in w.evidence.generations.iter_mut().skip(2) {
+        g.limit_bytes = Some(LIMIT / 100 * 112);
+    }
+    let i = told(w);
+    assert!(i.kind != Kind::Limit && i.causes.iter().all(|c| c.kind != Kind::Limit), "{i:#?}");
+}
+
+#[test]
 fn a_release_is_named_where_it_alone_climbs() {
     let mut w = World::new();
     w.live(12, "v1.41", T0 - DAY);
