@@ -112,28 +112,28 @@ fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
     out
 }
 
-/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers whose own
-/// code has locked in a line above and unlocked nothing since, where they are as many as the lock says have
-/// it. A reader that has left without RUnlock, or one that runs, would be one more.
+/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers of whom
+/// another method of its type, further out, has locked in a line above and unlocked nothing since, where they
+/// are as many as the lock says have it, and nobody who does not wait for it is in a method of that type: a
+/// reader at work would be one more. (One that has left without RUnlock would be, too: that rival stays
+/// open.)
 fn reading_again(scene: &Scene<'_>) -> Vec<(usize, u64, String)> {
     let mut of: Vec<Vec<(u64, String)>> = vec![Vec::new(); scene.blocked.objects.len()];
-    for g in scene.blocked.each.iter().filter(|g| g.code_was_read) {
-        let Some(wait) = g.waits.first().filter(|w| g.waits.len() == 1 && w.operation == WaitOperation::ReadLock)
-        else {
-            continue;
-        };
-        let Some(object) = scene.object(wait) else { continue };
-        let points = |f: &str| object.referrers.iter().any(|r| r.goroutine == g.id && r.name == f);
-        let outer = outer_method(scene.view(g.id), g, object);
-        let locks = g.locks_above.iter().find(|f| !g.unlocks_since.contains(f) && points(f)).cloned();
-        if let (Some(function), Some(of)) = (outer.or(locks), of.get_mut(wait.object.unwrap_or(u32::MAX) as usize)) {
+    for g in scene.blocked.each.iter().filter(|g| g.code_was_read && !g.locks_above.is_empty()) {
+        let reads = g.waits.first().filter(|w| g.waits.len() == 1 && w.operation == WaitOperation::ReadLock);
+        let object = reads.and_then(|wait| scene.object(wait)).filter(|o| !o.type_name.is_empty());
+        let outer = object.and_then(|object| outer_method(scene.view(g.id), g, object));
+        let index = reads.and_then(|wait| wait.object).unwrap_or(u32::MAX) as usize;
+        if let (Some(function), Some(of)) = (outer, of.get_mut(index)) {
             of.push((g.id, function));
         }
     }
     let mut out = Vec::new();
     for (index, (readers, object)) in of.into_iter().zip(&scene.blocked.objects).enumerate() {
         let all = object.lock.is_some_and(|l| l.writer && l.readers > 0 && l.readers == readers.len() as u64);
-        if all && object.kind == WaitObjectKind::RwMutex {
+        let of_type =
+            |f: &str| receiver(f).is_some_and(|r| is_receiver_of(r, object.type_name.trim_start_matches('*')));
+        if all && object.kind == WaitObjectKind::RwMutex && !scene.is_another_in(index, of_type) {
             out.extend(readers.into_iter().map(|(goroutine, function)| (index, goroutine, function)));
         }
     }

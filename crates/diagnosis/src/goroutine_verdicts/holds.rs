@@ -19,8 +19,8 @@ pub(super) enum Sign {
     OuterMethod(String),
     /// A pointer to it in a frame of who does not wait for it.
     Pointer(String),
-    /// It waits to read it behind a writer, its code has read it in a line above, and the lock counts no more
-    /// readers than wait so.
+    /// It waits to read it behind a writer, another method of its type has locked in a line above, the lock
+    /// counts no more readers than wait so, and nobody else is in a method of that type.
     ReadsAgain(String),
     /// The code of the function that has a pointer to it, and waits for it or has called what does, locks
     /// something in a line above.

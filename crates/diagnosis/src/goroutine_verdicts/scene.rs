@@ -145,6 +145,15 @@ impl<'a> Scene<'a> {
         self.kind_of.contains_key(&id) || self.by_id.contains_key(&id)
     }
 
+    /// Whether a goroutine that does not wait for an object is in one of some functions, or may be, since its
+    /// stack was not read.
+    pub(super) fn is_another_in(&self, object: usize, is_of: impl Fn(&str) -> bool) -> bool {
+        let may_be = |k: &KindView<'_>| k.stack.is_empty() || k.stack.iter().any(|f| is_of(&f.function));
+        let inside: Vec<bool> = self.kinds.iter().map(may_be).collect();
+        let waits = |id: u64| self.blocked_by_id(id).and_then(|s| s.lock()).is_some_and(|(_, o)| o == object);
+        self.kind_of.iter().any(|(id, kind)| inside.get(*kind as usize) == Some(&true) && !waits(*id))
+    }
+
     /// What is waited for.
     pub(super) fn object(&self, wait: &Wait) -> Option<&'a WaitObject> {
         self.blocked.objects.get(wait.object? as usize)

@@ -451,6 +451,11 @@ fn who_reads_a_lock_again_behind_a_writer_is_told_by_its_code_and_the_count() {
     assert!(b.cause(6).contains("would read it again, behind a writer"), "{}", b.cause(6));
     b.blocked.objects[rw as usize].lock = Some(LockState { readers: 2, ..lock });
     assert_eq!([5, 6].map(|id| b.of(id).0), [Tier::Healthy; 2], "somebody else has it too");
+    b.blocked.objects[rw as usize].lock = Some(lock);
+    let c = b.object(channel(0, 0));
+    b.goroutine(8, "chan receive", &["acme.dev/go-shop/v2.(*shop).Stream", "main.serve"]);
+    b.waits(8, WakeUp::Reachable, &[(WaitOperation::Receive, c)]);
+    assert_eq!([5, 6].map(|id| b.of(id).0), [Tier::Healthy; 2], "who streams may have it, and 5 another lock");
 }
 
 #[test]

@@ -162,6 +162,8 @@ impl<'a> HeapCause<'a> {
     /// Who has the queue at hand that stays alive, and waits for something else.
     pub(crate) fn held_up(&self, facts: &'a Facts, window: &Window) -> Option<HeldUp<'a>> {
         let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
+        // Where most of it is room for nothing, nothing waits in a queue.
+        let may_be = may_be && self.hollow_maps(facts).is_none();
         may_be.then(|| HeldUp::of(facts, window)).flatten()
     }
 

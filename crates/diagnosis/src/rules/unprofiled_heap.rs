@@ -226,7 +226,6 @@ fn cure(
     if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
         return format!("{cure} {TO_KNOW_THE_LINE}");
     }
-    let let_go = heap.reach.as_ref().and_then(Reachability::bounding);
     let known = match (&heap.mechanism, holder) {
         (Mechanism::StaysAlive, Some(held)) => {
             format!("Bound what {} keeps, or let go of it. ", held.frame().unwrap_or(&held.root().name))
@@ -235,10 +234,10 @@ fn cure(
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
-        (Mechanism::StaysAlive, None) if let_go.is_some() => format!("{} ", let_go.unwrap_or_default()),
-        (Mechanism::StaysAlive, None) => {
-            format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts))
-        }
+        (Mechanism::StaysAlive, None) => match heap.reach.as_ref().and_then(Reachability::bounding) {
+            Some(keeper) => format!("{keeper} "),
+            None => format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts)),
+        },
         (mechanism, _) => cure_of_suspect(mechanism, place),
     };
     format!("{known}{TO_KNOW_THE_LINE}")

@@ -67,21 +67,28 @@ fn find(
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: {
-            // Who waits in a library never wrote the select that it is in; what is said of reading is no cure
-            // for who writes.
-            let of_cause = cause
-                .filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group))
-                .map(|g| g.cure.clone());
-            let usual = of_cause.unwrap_or_else(|| the_cure(facts, w, waiting, at, known));
-            match of_connections::cure(facts, heap.reach.as_ref(), waiting) {
-                Some(idle) => format!("{idle} If they should not wait: {usual}"),
-                None => usual,
-            }
-        },
+        cure: cure_of(facts, heap, waiting, cause, || the_cure(facts, w, waiting, at, known)),
         site,
         do_now: do_now(facts, calls, waiting, at),
     })
+}
+
+/// That of the cause, where one is known, else the usual one; what idle connections keep comes before it.
+fn cure_of(
+    facts: &Facts,
+    heap: &HeapCause<'_>,
+    waiting: &Waiting<'_>,
+    cause: Option<&VerdictGroup>,
+    usual: impl FnOnce() -> String,
+) -> String {
+    // Who waits in a library never wrote the select that it is in; what is said of reading is no cure for who
+    // writes.
+    let of_cause = cause.filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group));
+    let cure = of_cause.map_or_else(usual, |g| g.cure.clone());
+    match of_connections::cure(facts, heap.reach.as_ref(), waiting) {
+        Some(idle) => format!("{idle} If they should not wait: {cure}"),
+        None => cure,
+    }
 }
 
 /// What ends the wait: by the library that it is in, if that is known, else by its kind.
