@@ -38,8 +38,8 @@ fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
             push(&mut all, index, *goroutine, Sign::LocksAbove(function.clone()));
         }
     }
-    for (index, goroutine, function) in reading_again(scene) {
-        push(&mut all, index, goroutine, Sign::ReadsAgain(function));
+    for (index, holds) in all.iter_mut().enumerate() {
+        know_who_reads_again(scene, index, holds);
     }
     for (holds, object) in all.iter_mut().zip(&scene.blocked.objects) {
         if is_free(object) {
@@ -112,32 +112,28 @@ fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
     out
 }
 
-/// Who reads a lock again that it has for reading, behind a writer: those of its waiting readers of whom
+/// Makes surer who reads a lock again that it has for reading, behind a writer: waiting readers of whom
 /// another method of its type, further out, has locked in a line above and unlocked nothing since, where they
 /// are as many as the lock says have it, and nobody who does not wait for it is in a method of that type: a
 /// reader at work would be one more. (One that has left without RUnlock would be, too: that rival stays
 /// open.)
-fn reading_again(scene: &Scene<'_>) -> Vec<(usize, u64, String)> {
-    let mut of: Vec<Vec<(u64, String)>> = vec![Vec::new(); scene.blocked.objects.len()];
-    for g in scene.blocked.each.iter().filter(|g| g.code_was_read && !g.locks_above.is_empty()) {
-        let reads = g.waits.first().filter(|w| g.waits.len() == 1 && w.operation == WaitOperation::ReadLock);
-        let object = reads.and_then(|wait| scene.object(wait)).filter(|o| !o.type_name.is_empty());
-        let outer = object.and_then(|object| outer_method(scene.view(g.id), g, object));
-        let index = reads.and_then(|wait| wait.object).unwrap_or(u32::MAX) as usize;
-        if let (Some(function), Some(of)) = (outer, of.get_mut(index)) {
-            of.push((g.id, function));
+fn know_who_reads_again(scene: &Scene<'_>, index: usize, holds: &mut [Holds]) {
+    let of_readers = |o: &&WaitObject| o.kind == WaitObjectKind::RwMutex && !o.type_name.is_empty();
+    let Some(object) = scene.blocked.objects.get(index).filter(of_readers) else { return };
+    let Some(lock) = object.lock.filter(|l| l.writer && l.readers > 0) else { return };
+    let reads_again = |h: &Holds| {
+        let reader = scene.blocked_by_id(h.goroutine).filter(|s| s.does(&WaitOperation::ReadLock));
+        matches!(h.sign, Sign::OuterMethod(_)) && reader.is_some_and(|s| s.g.code_was_read)
+    };
+    let of_type = |f: &str| receiver(f).is_some_and(|r| is_receiver_of(r, object.type_name.trim_start_matches('*')));
+    if holds.iter().filter(|h| reads_again(h)).count() as u64 != lock.readers || scene.is_another_in(index, of_type) {
+        return;
+    }
+    for h in holds.iter_mut().filter(|h| reads_again(h)) {
+        if let Sign::OuterMethod(function) = &h.sign {
+            h.sign = Sign::ReadsAgain(function.clone());
         }
     }
-    let mut out = Vec::new();
-    for (index, (readers, object)) in of.into_iter().zip(&scene.blocked.objects).enumerate() {
-        let all = object.lock.is_some_and(|l| l.writer && l.readers > 0 && l.readers == readers.len() as u64);
-        let of_type =
-            |f: &str| receiver(f).is_some_and(|r| is_receiver_of(r, object.type_name.trim_start_matches('*')));
-        if all && object.kind == WaitObjectKind::RwMutex && !scene.is_another_in(index, of_type) {
-            out.extend(readers.into_iter().map(|(goroutine, function)| (index, goroutine, function)));
-        }
-    }
-    out
 }
 
 /// Whether a method further out on a goroutine's stack is of the type of the one that waits for a lock:
