@@ -215,6 +215,22 @@ pub(crate) fn is_clock<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) ->
     e.selector().is_some_and(|(x, name)| name == "C" && pkg.type_of(f, x).is("time", "Ticker"))
 }
 
+/// Whether a place stands in the first branch of an `if` whose condition, as it is written, is such.
+pub(crate) fn stands_under<'a>(pkg: &'a Package<'a>, f: &'a Function<'a>, at: Span, is: impl Fn(&str) -> bool) -> bool {
+    let mut under = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::If(i) = &s.kind
+                && i.then.span.contains(at)
+            {
+                under |= is(pkg.file(f).at(i.cond.span));
+            }
+        });
+    }
+    under
+}
+
 /// The unit's own statements of a kind, literals of functions left out.
 pub(crate) fn each_node<'a>(body: &'a Block<'a>, mut f: impl FnMut(Node<'a, 'a>)) {
     visit::block(body, &mut |node| {

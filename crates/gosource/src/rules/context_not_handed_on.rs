@@ -4,7 +4,7 @@ use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::failures::each_failure;
-use crate::meaning::loops::each_node;
+use crate::meaning::loops::{each_node, stands_under};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
@@ -286,19 +286,8 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
 
 /// Whether a place stands under `if wantsNoEnd(ctx) { ... }`.
 fn is_asked_first<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span, ctx: &str) -> bool {
-    let mut asked = false;
-    for u in &f.scope.units {
-        each_node(u.body, |node| {
-            if let Node::Stmt(s) = node
-                && let StmtKind::If(i) = &s.kind
-                && i.then.span.contains(at)
-            {
-                let cond = case.file(f).at(i.cond.span);
-                asked |= cond.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx);
-            }
-        });
-    }
-    asked
+    let names = |cond: &str| cond.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx);
+    stands_under(case.pkg, f, at, names)
 }
 
 /// Whether a call finishes what several have begun, by its name.

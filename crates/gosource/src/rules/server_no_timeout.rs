@@ -4,7 +4,7 @@ use super::client_no_timeout::{At, Holder};
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
-use crate::meaning::loops::each_node;
+use crate::meaning::loops::{each_node, stands_under};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
@@ -136,17 +136,7 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     }
     let own = case.file(f).at(at);
     let default = own.ends_with(", nil)") || own.contains("DefaultServeMux");
-    let mut under = false;
-    for u in &f.scope.units {
-        each_node(u.body, |node| {
-            if let Node::Stmt(s) = node
-                && let StmtKind::If(i) = &s.kind
-                && i.then.span.contains(at)
-            {
-                under |= is_for_profiles(case.file(f).at(i.cond.span));
-            }
-        });
-    }
+    let under = stands_under(case.pkg, f, at, is_for_profiles);
     let lower = f.decl.name.name.to_lowercase();
     let owner = f.receiver_type().unwrap_or_default().to_lowercase();
     let says = ["prof", "metric"].iter().any(|w| lower.contains(w) || owner.contains(w));
