@@ -78,11 +78,14 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         format!(": {}{}", held.in_full(), within.map_or_else(String::new, |text| format!("; {text}")))
     });
     // Where most of it is kept by way of other goroutines than the first suspect the suspect is none: what it
-    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each).
+    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each). A queue
+    // is led to by whoever receives from it, and filled by others (`lab/deaths`, queue-full).
     let led =
         heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(|r| r.shared_collection());
     let led_from = led.as_ref().and_then(|(_, from)| *from);
-    let first = first.filter(|s| led_from.is_none_or(|from| is_within(facts, from, s)));
+    let of_a_queue = heap.reach.as_ref().and_then(Reachability::collection).is_some_and(|c| c.kind == "chan");
+    let led_from_who_fills = led_from.filter(|_| !of_a_queue);
+    let first = first.filter(|s| led_from_who_fills.is_none_or(|from| is_within(facts, from, s)));
     let several = || {
         heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(Reachability::kept_by_several)
     };
@@ -184,7 +187,12 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         .collect(),
         cure: cure(facts, heap, first, holder, held_up.as_ref()),
         site: None,
-        do_now: do_now(facts, w, made.and_then(|m| m.places.first()).map(|p| p.function.as_str()).or(led_from), first),
+        do_now: do_now(
+            facts,
+            w,
+            made.and_then(|m| m.places.first()).map(|p| p.function.as_str()).or(led_from_who_fills),
+            first,
+        ),
     })
 }
 
@@ -420,6 +428,13 @@ mod tests {
         assert_eq!(found.subject, Subject::Holder { name: "main.load".into() });
         assert!(found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
         assert!(found.confidence() <= crate::UNTESTED);
+        // Who receives from a queue does not fill it.
+        let queue = &mut facts.graph.as_mut().unwrap().census[0];
+        (queue.kind, queue.type_name) = ("chan".into(), "chan *main.customer".into());
+        let found = verdict(&facts);
+        assert!(found.sentence.contains("the first suspect is main.feed (svc/main.go:4)"), "{}", found.sentence);
+        assert!(found.cure.starts_with("Whoever receives from goroutine in main.load"), "{}", found.cure);
+        assert!(!found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
     }
 
     /// Seen blind: a bus whose subscribers never leave, of which the one who trades on it was suspected, and

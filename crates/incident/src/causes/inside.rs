@@ -1,7 +1,7 @@
 //! Causes inside the process, by what its captures say: the collector, leaks, goroutines, memory outside the
 //! heap, and the code that is asked for too much.
 
-use lastgasp_diagnosis::units::{percent, seconds};
+use lastgasp_diagnosis::units::{bytes, percent, seconds};
 
 use super::seen::{
     LEAKED, OF_NO_CALL, WAITS_FOR_NOBODY, fills_files, leaks_goroutines, one_call_holds_it, waits_for_nobody,
@@ -10,7 +10,7 @@ use super::weights::{
     AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
 use super::{Cause, Kind, Scene, is_of_the_collector};
-use crate::evidence::{CaptureSummary, ChangeKind};
+use crate::evidence::{CaptureSummary, ChangeKind, Generation};
 use crate::order::Relation;
 
 /// From here on a capture's own verdict counts as sure.
@@ -40,7 +40,7 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
     let codes = ["collector-off", "collector-headroom"];
     let found: Vec<(f64, f64)> = codes.iter().map(|c| scene.finding(c)).collect();
     let (sure, part) = found.into_iter().max_by(|a, b| (a.0 * a.1).total_cmp(&(b.0 * b.1)))?;
-    let set = |g: &crate::evidence::Generation| (g.gogc, g.gomemlimit);
+    let set = |g: &Generation| (g.gogc, g.gomemlimit);
     // Of one instance the life before had other settings.
     let other = scene.dead.iter().find_map(|l| {
         let before = scene.all.iter().filter(|o| {
@@ -59,12 +59,14 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         return None;
     }
     let off = scene.part(|c| c.heap.gogc.is_some_and(|g| g < 0)) > 0.5;
-    let key = if off {
-        "GOGC=off"
-    } else if busy > 0.5 {
-        "GOMEMLIMIT"
-    } else {
-        "GOGC"
+    // Where the collector was off before as well the soft limit is what held it (seen blind in lab/cluster:
+    // MiB typed as GiB beside GOGC=off, and "put GOGC back to off").
+    let limit_alone = other.as_ref().is_some_and(|(was, now)| was.gogc == now.gogc);
+    let key = match (off, busy > 0.5) {
+        _ if limit_alone => "GOMEMLIMIT",
+        (true, _) => "GOGC=off",
+        (false, true) => "GOMEMLIMIT",
+        (false, false) => "GOGC",
     };
     let mut cause = Cause::new(Kind::Gc, key, BASE_OTHER);
     if part > 0.0 {
@@ -73,13 +75,7 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("captures", FINDS_OTHER, "no capture says that the collector ran too late");
     }
     if let Some((was, now)) = &other {
-        let show = |g: &crate::evidence::Generation| {
-            format!(
-                "GOGC {}, GOMEMLIMIT {}",
-                g.gogc.unwrap_or_default(),
-                g.gomemlimit.map_or_else(|| "none".into(), lastgasp_diagnosis::units::bytes)
-            )
-        };
+        let show = |g: &crate::evidence::Generation| format!("GOGC {}, GOMEMLIMIT {}", percent_of(g), soft_limit_of(g));
         cause.term("settings", FITS, format!("{} before, {} now", show(was), show(now)));
         cause.at = Some(now.started_unix_ms);
     }
@@ -98,13 +94,27 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         cause.sentence = "the collector's settings were changed".into();
     }
     cause.undo = match &other {
-        Some((was, _)) => format!(
-            "put GOGC back to {}",
-            was.gogc.map_or_else(|| "100".to_owned(), |n| if n < 0 { "off".into() } else { n.to_string() })
-        ),
+        Some((was, now)) => put_back(was, now),
         None => "set GOMEMLIMIT to nine tenths of the limit, and GOGC to 100".into(),
     };
     Some(cause)
+}
+
+/// GOGC of a life, as it is set: `off`, `100`.
+fn percent_of(life: &Generation) -> String {
+    life.gogc.map_or_else(|| "100".to_owned(), |n| if n < 0 { "off".into() } else { n.to_string() })
+}
+
+/// GOMEMLIMIT of a life: `126 MB`, `none`.
+fn soft_limit_of(life: &Generation) -> String {
+    life.gomemlimit.map_or_else(|| "none".into(), bytes)
+}
+
+/// What is undone of settings of the collector: what differs.
+fn put_back(was: &Generation, now: &Generation) -> String {
+    let percent = (was.gogc != now.gogc).then(|| format!("GOGC back to {}", percent_of(was)));
+    let limit = (was.gomemlimit != now.gomemlimit).then(|| format!("GOMEMLIMIT back to {}", soft_limit_of(was)));
+    format!("put {}", percent.into_iter().chain(limit).collect::<Vec<_>>().join(" and "))
 }
 
 fn leak(scene: &Scene<'_>) -> Option<Cause> {
@@ -401,4 +411,20 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
     cause.sentence = format!("{function}{place}: {}{open}", v.title);
     cause.undo = v.cure.clone();
     Some(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside GOGC=off GOMEMLIMIT went from 126 MB to 129 GB: "put GOGC back to off" undoes nothing.
+    #[test]
+    fn what_is_put_back_is_what_differs() {
+        let of = |gogc, gomemlimit| Generation { gogc: Some(gogc), gomemlimit, ..Generation::default() };
+        let typo = put_back(&of(-1, Some(126_000_000)), &of(-1, Some(129_000_000_000)));
+        assert_eq!(typo, "put GOMEMLIMIT back to 126 MB");
+        assert_eq!(put_back(&of(100, None), &of(-1, None)), "put GOGC back to 100");
+        let both = put_back(&of(100, None), &of(800, Some(1_000_000_000)));
+        assert_eq!(both, "put GOGC back to 100 and GOMEMLIMIT back to none");
+    }
 }

@@ -239,7 +239,8 @@ pub struct Trigger {
 pub struct Event {
     /// As `POST /v1/changes` takes it.
     pub kind: String,
-    /// What was changed.
+    /// What was changed; empty: the service.
+    #[serde(default)]
     pub key: String,
     /// Service that it is of; empty: this one.
     #[serde(default)]

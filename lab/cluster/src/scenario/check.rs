@@ -267,9 +267,9 @@ fn fault_of(s: &Scenario, act: &Act, out: &mut Vec<String>) {
         }
     }
     if let Some(e) = &act.event
-        && (e.kind.is_empty() || e.key.is_empty() || !e.clock_skew_s.is_finite() || e.clock_skew_s.abs() > 86_400.0)
+        && (e.kind.is_empty() || !e.clock_skew_s.is_finite() || e.clock_skew_s.abs() > 86_400.0)
     {
-        out.push("event: kind and key, and a clock no further than a day".into());
+        out.push("event: a kind, and a clock no further than a day".into());
     }
     if let Some(n) = &act.neighbour {
         if n.memory.0 > MOST_MEMORY.0 || n.rate.0 < 1 << 20 {

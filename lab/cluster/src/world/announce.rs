@@ -227,8 +227,9 @@ impl World {
 
     fn event(&mut self, e: &Event) -> Result<String> {
         let service = if e.service.is_empty() { self.service.clone() } else { e.service.clone() };
+        let key = if e.key.is_empty() { &service } else { &e.key };
         let at = crate::record::now_ms() + (e.clock_skew_s * 1000.0) as i64;
-        let mut body = json!({ "kind": e.kind, "key": e.key, "service": service, "by": e.by, "at": at });
+        let mut body = json!({ "kind": e.kind, "key": key, "service": service, "by": e.by, "at": at });
         if !e.version.is_empty() {
             body["version"] = json!(e.version);
         }
@@ -243,7 +244,7 @@ impl World {
         }
         std::thread::sleep(e.late.duration());
         self.announce(&body);
-        Ok(format!("{} tells of a change: {} {}", e.by, e.kind, e.key))
+        Ok(format!("{} tells of a change: {} {}", e.by, e.kind, key))
     }
 
     /// Tells lastgasp of a change in the plain form of its webhook; does nothing where nobody is connected.
