@@ -6,7 +6,7 @@
 mod world;
 
 use lastgasp_incident::Kind as CauseKind;
-use lastgasp_incident::evidence::MetricRole;
+use lastgasp_incident::evidence::{ChangeKind, Ending, MetricRole};
 use lastgasp_incident::order::Relation;
 use world::{Kind, T0, World, finding, terms, told};
 
@@ -79,4 +79,94 @@ fn more_attempts_are_no_storm_where_retries_came_later() {
         "{}",
         terms(&storm)
     );
+}
+
+/// A cache that grew for half a minute, from its start on. What a full process answers late is tried again
+/// three seconds before it dies, and memory grows no faster for it.
+#[test]
+fn what_comes_late_in_a_steady_growth_is_a_consequence() {
+    let errors = |memory_waits_until: Option<i64>| {
+        let mut w = World::new();
+        w.metric(MetricRole::Errors, "playurl", T0 + 26_000, 0.2, 37.0);
+        let kind = Kind {
+            subject: "main.cachePage",
+            title: "what one function allocates stays alive",
+            how: "stays-alive",
+            seconds: 30,
+            at_rest: false,
+            ..Kind::default()
+        };
+        w.die(3, "v1.41", T0, T0, 100, &kind);
+        for p in w.evidence.captures.iter_mut().flat_map(|c| &mut c.memory) {
+            if memory_waits_until.is_some_and(|t| p.unix_ms < t) {
+                p.value = kind.start as f64;
+            }
+        }
+        let i = told(w);
+        let o = i.order.iter().find(|o| o.series == "errors of playurl").unwrap();
+        (o.relation, o.text.clone(), i.kind, terms(&i))
+    };
+    let (relation, text, kind, terms) = errors(None);
+    assert_eq!((relation, kind), (Relation::After, CauseKind::Leak), "{terms}");
+    assert!(text.contains("when half of the growth was there"), "{text}");
+    // What stood still until they came may be theirs.
+    assert_eq!(errors(Some(T0 + 26_000)).0, Relation::Together);
+}
+
+/// A release and its rollback both began a leak anew: that nobody had died of the version between them says
+/// nothing, since it had grown as fast.
+#[test]
+fn who_was_replaced_before_it_could_die_had_grown_alike() {
+    let release = |peak: u64| {
+        let mut w = World::new();
+        let kind = Kind {
+            subject: "",
+            title: "the growth is outside the Go heap",
+            seconds: 30,
+            at_rest: false,
+            ..Kind::default()
+        };
+        w.live(4, "v1.42", T0 - 15_000);
+        for g in &mut w.evidence.generations {
+            (g.ended_unix_ms, g.ending, g.peak_bytes) = (Some(T0 + 500), Ending::Exited, Some(peak));
+        }
+        w.die(4, "v1.41", T0, T0, 100, &kind);
+        for g in w.evidence.generations.iter_mut().filter(|g| g.build.version == "v1.41") {
+            g.started_unix_ms = T0;
+        }
+        for c in &mut w.evidence.captures {
+            c.started_unix_ms = T0;
+        }
+        let change = w.change(ChangeKind::Release, "svc", T0 - 500);
+        (change.to, change.from) = ("1.41".into(), "1.42".into());
+        let i = told(w);
+        let cause = i.causes.iter().find(|c| c.kind == CauseKind::Release).unwrap();
+        (cause.terms.iter().any(|t| t.name == "grew alike" && t.log_odds < 0.0), terms(&i))
+    };
+    let (alike, said) = release(530_000_000);
+    assert!(alike, "{said}");
+    let (alike, said) = release(230_000_000);
+    assert!(!alike, "{said}");
+}
+
+/// Limits were lowered, and a neighbour filled the node: each of the dead had a third of what it may have.
+#[test]
+fn a_lower_limit_that_nobody_met_killed_nobody() {
+    let limit = |code: &'static str| {
+        let mut w = World::new();
+        let kind = Kind { code, subject: "node", title: "others fill the group", confidence: 0.97, ..Kind::default() };
+        w.die(3, "v1.41", T0 - DAY, T0, 100, &kind);
+        let mut before = w.evidence.generations.clone();
+        for g in &mut before {
+            (g.pid, g.started_unix_ms, g.limit_bytes) = (g.pid + 500, T0 - 2 * DAY, Some(kind.limit * 2));
+            (g.ended_unix_ms, g.ending) = (Some(T0 - DAY - 5_000), Ending::Exited);
+        }
+        w.evidence.generations.extend(before);
+        let i = told(w);
+        let cause = i.causes.iter().find(|c| c.kind == CauseKind::Limit).unwrap();
+        (cause.terms.iter().any(|t| t.name == "met" && t.log_odds < 0.0), i.kind, terms(&i))
+    };
+    let (met, kind, said) = limit("others-in-group");
+    assert!(met && kind == CauseKind::Node, "{said}");
+    assert!(!limit("heap-growth").0);
 }

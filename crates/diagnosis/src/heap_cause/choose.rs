@@ -113,8 +113,13 @@ impl<'a> HeapCause<'a> {
     /// MB each that nobody receives from, told as copies that calls build).
     fn are_left_waiting(&self) -> bool {
         let Some(calls) = self.calls.as_ref().filter(|c| !c.are_called()) else { return false };
-        let wait = calls.waiting.as_ref().map(|w| w.wait);
-        matches!(wait, Some(Wait::ChanSend | Wait::ChanReceive | Wait::NilChan | Wait::Forever))
+        let Some(wait) = calls.waiting.as_ref().map(|w| w.wait) else { return false };
+        match wait {
+            Wait::Mutex | Wait::RwMutex | Wait::AllDone | Wait::Cond | Wait::Once | Wait::Semaphore => true,
+            Wait::ChanSend | Wait::ChanReceive | Wait::NilChan | Wait::Forever => true,
+            // One of several may come; the others are no goroutines.
+            Wait::Select | Wait::Io | Wait::Syscall | Wait::Sleep | Wait::Other => false,
+        }
     }
 
     pub(super) fn most_are_at_work(&self) -> bool {

@@ -165,9 +165,8 @@ impl<'a> HeapCause<'a> {
             // dependency that hung, of which the window had seen the last 48 come, were "what one function
             // allocates stays alive", surely).
             Origin::Profiled(c) => {
-                let objects = c.growth.objects as f64 / waiting.count as f64;
-                let of_all = || has_each && a_few_each(c.current.objects, waiting.count);
-                (objects >= MIN_OBJECTS || of_all()).then_some(calls)
+                let enough = |objects: u64| objects as f64 / waiting.count as f64 >= MIN_OBJECTS;
+                (enough(c.growth.objects) || has_each && enough(c.current.objects)).then_some(calls)
             }
             // The pile is of a function of the program: idle connections are in none (`waiting_pile`).
             Origin::Suspects(_) => Some(calls),

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Rule, RuleInfo};
 use crate::calls::{Calls, Waiting, waited_at_least};
-use crate::facts::{Facts, Frame, Group, Site};
+use crate::facts::{Amount, Facts, Frame, Group, Site};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::goroutine_verdicts::{GoroutineVerdicts, VerdictGroup};
@@ -16,7 +16,7 @@ use crate::sentence::{growth as growth_of, level, never_touched, place};
 use crate::site_certainty::of_origin;
 use crate::subject::Subject;
 use crate::suspects::program_frame;
-use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS, MIN_OBJECTS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, Wait, doing, innermost, is_writing};
@@ -211,7 +211,7 @@ fn sentence(
             place(&c.frame),
             percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0)),
             growth_of(facts, w),
-            bytes(c.growth.bytes / calls.total.max(1))
+            bytes(held_of(c, waiting.count).bytes / calls.total.max(1))
         ),
         Origin::Suspects(_) if heap.by_way.is_some() => format!(
             "{who}, and lead to most of {}: {}, about {} each. Which line allocated it is not recorded.",
@@ -290,7 +290,7 @@ fn evidence(
                 "{} from {} in use, {} for each that waits",
                 plural(c.current.objects, "object"),
                 c.frame.function,
-                objects_each(c.growth.objects, waiting.count)
+                objects_each(held_of(c, waiting.count).objects, waiting.count)
             ),
             source: Source::Sampled,
         });
@@ -302,6 +302,13 @@ fn evidence(
     out.extend(heap.reach.iter().filter_map(Reachability::kept));
     out.extend(holders.iter().map(|text| Evidence { text: text.clone(), source: Source::Estimated }));
     out
+}
+
+/// What those that wait have of a culprit: what came with the growth; or all of it, where some of them had come
+/// before and only with these there is one for each.
+fn held_of(c: &Culprit, waiting: u64) -> Amount {
+    let enough = |of: Amount| of.objects as f64 / waiting.max(1) as f64 >= MIN_OBJECTS;
+    if !enough(c.growth) && enough(c.current) { c.current } else { c.growth }
 }
 
 /// `1.0`, `12`.

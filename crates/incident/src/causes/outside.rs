@@ -3,8 +3,8 @@
 use lastgasp_diagnosis::units::{bytes, percent};
 
 use super::weights::{
-    ANOTHER_STORY, BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, ROSE_AFTER, ROSE_BEFORE,
-    ROSE_WITH, STEADY,
+    ANOTHER_STORY, BASE_CHANGE, BASE_OTHER, DOES_NOT, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, ROSE_AFTER,
+    ROSE_BEFORE, ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene, capacity, pace};
 use crate::causes::changes::{time, weigh};
@@ -513,6 +513,14 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
             },
             text,
         );
+    }
+    // What was full was the group above, which others filled (seen blind in lab/cluster: a neighbour that took
+    // the node, and 83 MB of 210 in each of the dead).
+    let (_, others) = scene.verdict("others-in-group");
+    if let Some((_, now)) = numbers.filter(|_| others > 0.0) {
+        let above = scene.captures.iter().filter_map(|c| c.limit_bytes).filter(|l| *l > now).max();
+        let met = above.map_or_else(|| "another one".to_owned(), bytes);
+        cause.term("met", DOES_NOT * others, format!("the limit that they met is {met}, and others filled it"));
     }
     jump_speaks_against(scene, &mut cause);
     cause.decisive = part > 0.5 && fits_no_more * 2 > lowered && scene.jump_of_the_growth().is_none();

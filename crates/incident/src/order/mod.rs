@@ -137,7 +137,8 @@ pub fn onsets(
         let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
         let of_asking = matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight) && !total.is_dependency;
         let killed = lives.iter().filter_map(|l| l.killed()).min();
-        let moments = Moments { begin, killed, by_deaths, of_asking };
+        let half = half_of_steady(lives);
+        let moments = Moments { begin, killed, by_deaths, of_asking, half };
         let onset = of_metric(&name, &course, moments, &memory, grid);
         let ended = total.points.last().map(|p| p.unix_ms).filter(|at| ends_before(*at, moments, grid));
         out.push(match ended {
@@ -325,9 +326,18 @@ struct Moments {
     /// Whether they cannot, whatever else they do: of requests that nobody had asked before, and of calls in
     /// flight, a death makes none.
     of_asking: bool,
+    /// When half of the growth was there, if it was as fast before as after.
+    half: Option<UnixMs>,
 }
 
 impl Moments {
+    /// Whether a rise came when half of the growth was there, and made it no faster: whatever it is, it is
+    /// no cause of it. (Seen blind in lab/cluster: a cache that grew for half a minute, and what a full
+    /// process answers late, tried again three seconds before it died.)
+    fn made_it_no_faster(self, at: UnixMs) -> bool {
+        self.begin.is_none() && self.half.is_some_and(|half| at > half)
+    }
+
     /// Whether a rise from one moment to the next one known came before the first death, though of nobody is
     /// known when its memory began to grow: a consequence of deaths it is not. (Seen in lab/cluster: a
     /// caller's timeout was cut, attempts rose from 24 to 456 a second while memory climbed, and nothing was
@@ -338,6 +348,29 @@ impl Moments {
         let margin = if self.of_asking { 0 } else { step.max(2 * SAME_MS) };
         self.begin.is_none() && self.killed.is_some_and(|k| at.saturating_add(margin) <= k)
     }
+}
+
+/// When half of the growth was there, in the first process of which that is known, where most grew as fast
+/// before as after: whatever came then set nothing off. Of those that were at rest when it began the onset is
+/// known, and says more.
+fn half_of_steady(lives: &[&Life<'_>]) -> Option<UnixMs> {
+    /// From here on it grew faster.
+    const FASTER: f64 = 1.5;
+    /// At its limit a process grows no more.
+    const NEARLY_ALL: f64 = 0.95;
+    /// Rates are seen to rise seconds late: of what took no longer their order says nothing.
+    const LONG_MS: i64 = 15_000;
+    let of = lives.iter().filter_map(|l| {
+        let best = l.best()?;
+        let (onset, half, end) = (best.window?.onset_unix_ms, best.grown_by(0.5)?, best.grown_by(NEARLY_ALL)?);
+        let pace = |part: f64, from: UnixMs, to: UnixMs| part / to.saturating_sub(from).max(1) as f64;
+        let is_long = end.saturating_sub(onset) >= LONG_MS;
+        let is_steady = pace(NEARLY_ALL - 0.5, half, end) <= pace(0.5, onset, half) * FASTER;
+        Some((half, is_long && is_steady))
+    });
+    let of: Vec<(UnixMs, bool)> = of.collect();
+    let steady = of.iter().filter(|(_, is)| *is);
+    (steady.clone().count() * 2 > of.len()).then(|| steady.map(|(half, _)| *half).min())?
 }
 
 /// How finely a series tells of time, in milliseconds.
@@ -446,8 +479,9 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
             // A rate is seen to rise late: where that does not matter to what is concluded it is put back.
             let rose = if moments.of_asking { middle } else { s.at };
             let before_deaths = moments.is_before_deaths(rose, step);
+            let made_it_no_faster = moments.made_it_no_faster(rose);
             if before_deaths {
-                relation = Relation::Together;
+                relation = if made_it_no_faster { Relation::After } else { Relation::Together };
             }
             // A call is measured when it ends: its slowness began that much earlier, and what was seen within
             // that time after memory may have come first.
@@ -483,6 +517,8 @@ fn of_metric(name: &str, course: &Course, moments: Moments, memory: &[(usize, Be
                     s.after,
                     if with_deaths {
                         ", as the first of them died"
+                    } else if before_deaths && made_it_no_faster {
+                        ", when half of the growth was there, and it grew no faster after it"
                     } else if before_deaths {
                         ", before the first of them was killed"
                     } else {
