@@ -25,6 +25,9 @@ pub(crate) struct Calls<'a> {
     /// Of them those in which a server has called it, so that they are calls for certain. A goroutine that
     /// the program has started itself may be a worker without work.
     pub(crate) called: u64,
+    /// The same with those that waited before the growth was seen to begin. They are calls in words; that they
+    /// came with it nobody knows (connections that are open all day wait so, too).
+    pub(crate) served: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.
     pub(crate) new: Option<u64>,
@@ -103,7 +106,7 @@ impl<'a> Calls<'a> {
             }
         }
         let waiting = waits.into_values().max_by_key(|w| w.count);
-        Self { of, total, working, called, waiting, new: new_goroutines(facts, window) }
+        Self { of, total, working, called, served: called, waiting, new: new_goroutines(facts, window) }
     }
 
     /// The part of them that is at work.
@@ -119,7 +122,7 @@ impl<'a> Calls<'a> {
 
 /// Whether a function stands on a stack, and further out a server of the standard library that has called
 /// it. What a program starts itself may run in the background since its start, whatever calls what there.
-fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
+pub(crate) fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
     let at = place_of(facts, &group.stack, function);
     let outside = |at: usize| group.stack.iter().skip(at + 1).filter_map(|i| frame(facts, *i));
     let is_a_server =

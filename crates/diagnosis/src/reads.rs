@@ -10,7 +10,8 @@ use crate::owner::frame;
 
 /// Functions of the standard library that take in what they are sent, whole. With those of them that decode:
 /// what they build is as large as what they read.
-const READERS: [&str; 16] = [
+const READERS: [&str; 17] = [
+    "bufio.(*Reader).collectFragments",
     "bufio.(*Reader).ReadBytes",
     "bufio.(*Reader).ReadString",
     "bufio.(*Scanner).Scan",
@@ -37,7 +38,7 @@ pub(crate) fn reads_by<'a>(facts: &'a Facts, culprit: &Culprit) -> Option<&'a st
 }
 
 /// Whether it is one that reads in.
-fn reads(function: &str) -> bool {
+pub(crate) fn reads(function: &str) -> bool {
     READERS.iter().any(|known| if known.ends_with('.') { function.starts_with(known) } else { function == *known })
 }
 

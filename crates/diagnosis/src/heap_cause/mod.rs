@@ -189,7 +189,7 @@ impl<'a> HeapCause<'a> {
             how,
             calls_of: self.calls.as_ref().map_or_else(String::new, |c| c.of.function.clone()),
             calls: self.calls.as_ref().map_or(0, |c| c.total),
-            served: self.calls.as_ref().map_or(0, |c| c.called),
+            served: self.calls.as_ref().map_or(0, |c| c.served),
             waiting: waiting.map_or(0, |w| w.count),
             waits_for: waiting.map_or("", |w| w.wait.what()),
             bytes_each,

@@ -33,6 +33,13 @@ fn largest(facts: &Facts) -> Option<(&GraphCensus, Option<&GraphFacts>, Rise)> {
     growing.max_by_key(|(c, ..)| (c.retained_bytes.max(c.bytes), c.elements))
 }
 
+/// The collection that only grows, if it alone keeps more than all others together of what is live.
+pub(super) fn most_is_filled(facts: &Facts) -> Option<&GraphCensus> {
+    let (c, graph, _) = largest(facts)?;
+    let named = c.count <= 1 && !c.type_name.is_empty();
+    (named && share_of_live(graph?, c.retained_bytes) > 0.5).then_some(c)
+}
+
 /// Where to look first for what keeps a growth that nobody is known to hold: ` Look first at global
 /// main.series, which grew from 6,000 to 55,500 elements in 13 s.`; nothing where no collection only grows.
 pub(super) fn look_first(facts: &Facts) -> String {

@@ -66,7 +66,10 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     let children = neighbours.is_some_and(|n| n.others.first().is_some_and(|o| o.children * 2 > o.processes));
     let shmem = facts.charge.map_or(0, |c| c.shmem);
     let who = if named.is_empty() && shmem >= others.bytes / 2 {
-        format!("{} are shared memory: files in a tmpfs such as /dev/shm, or mapped by several", bytes(shmem))
+        format!(
+            "{} are shared memory: files in a tmpfs such as /dev/shm, nameless ones (memfd) that a process has open, or mapped by several",
+            bytes(shmem)
+        )
     } else if named.is_empty() {
         "who they are was not seen (other processes, or kernel memory: sockets, page tables, tmpfs)".to_owned()
     } else {
@@ -96,7 +99,12 @@ fn find(case: &Case<'_>) -> Option<Finding> {
         subject: Subject::Process,
         level: level(facts, usage(facts)),
         title: title.into(),
-        sentence: format!("{what} is not {}'s own: {who}{own}{end}.", service(facts)),
+        sentence: match in_files {
+            // Whose they are the kernel does not say, nor who has them open (seen blind: broken uploads that
+            // a service kept as memfd, told as "not its own").
+            true => format!("{what} is in no process's own pages: {who}{own}{end}."),
+            false => format!("{what} is not {}'s own: {who}{own}{end}.", service(facts)),
+        },
         factors: vec![ConfidenceFactor {
             name: "share that is not the process's own",
             value: others.share.min(1.0).sqrt(),
@@ -159,7 +167,9 @@ fn make_room(facts: &Facts) -> Vec<(String, String)> {
 
 fn do_now(in_files: bool, is_unknown: bool, children: bool) -> Vec<(String, String)> {
     let what = match (in_files, is_unknown, children) {
-        (true, ..) => "Delete files that are not needed from the tmpfs of this group: that frees their memory at once",
+        (true, ..) => {
+            "Delete files that are not needed from the tmpfs of this group: that frees their memory at once; nameless ones go when whoever has them open closes them, or ends"
+        }
         (_, true, _) => "List the group's processes (cgroup.procs) and its memory.stat while it is large",
         (.., true) => "Let it start fewer children at a time, and end those that are not needed",
         _ => "Restart or move what fills the group; to restart this process frees next to nothing",

@@ -1,17 +1,18 @@
 //! A Go heap that grew without a memory profile. The page: `unprofiled-heap.md`.
 
-use super::collection_only_grows::look_first;
+use super::collection_only_grows::{look_first, most_is_filled};
 use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, GraphMade, GraphPlace, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::graph_certainty::rival_of_dead_variables;
+use crate::graph_certainty::{rival_of_dead_variables, share_of_live};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::held_up::HeldUp;
 use crate::made;
 use crate::owner::{is_inside, is_standard_library};
 use crate::reachability::{HeldBy, Reachability};
+use crate::reads::reads;
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
@@ -59,6 +60,9 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         }
         Mechanism::StaysAlive => "what grew in the Go heap stays reachable",
         Mechanism::NotSettled => "the Go heap grew, and the program keeps no memory profile",
+        Mechanism::CallsAtWork(_) if read_by(heap).is_some() => {
+            "every call builds its own copy of something large, of what it is sent"
+        }
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
         _ => return None,
     };
@@ -86,10 +90,27 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     let of_a_queue = heap.reach.as_ref().and_then(Reachability::collection).is_some_and(|c| c.kind == "chan");
     let led_from_who_fills = led_from.filter(|_| !of_a_queue);
     let first = first.filter(|s| led_from_who_fills.is_none_or(|from| is_within(facts, from, s)));
+    // A collection that is filled and never emptied is more than who allocates at that moment, unless that is
+    // code of the package that what it has is of (seen blind: the load's own clients were the first suspects,
+    // beside a tracer's table of traces that nobody ends).
+    let alive = heap.mechanism == Mechanism::StaysAlive && holder.is_none() && led.is_none();
+    let filled = most_is_filled(facts).filter(|_| alive && heap.hollow_maps(facts).is_none());
+    let first = match filled {
+        Some(c) => suspects.iter().find(|s| is_of_package_of(&s.at.function, &c.type_name)),
+        None => first,
+    };
     let several = || {
         heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(Reachability::kept_by_several)
     };
-    let kept = match led.as_ref().map(|(text, _)| text.clone()).or_else(several) {
+    let filling = || {
+        let c = filled?;
+        let (owner, of, keeps) = (&c.owner, &c.type_name, bytes(c.retained_bytes));
+        Some(format!(
+            "{owner} ({of}) of {}, filled and never emptied, keeps {keeps} of it",
+            plural(c.elements, "element")
+        ))
+    };
+    let kept = match led.as_ref().map(|(text, _)| text.clone()).or_else(filling).or_else(several) {
         Some(text) => format!(": {text}"),
         None => kept,
     };
@@ -148,7 +169,10 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         (Some(calls), ..) => Subject::site(calls.of),
         (None, Some(held), _) => made_at.map_or_else(|| Subject::Holder { name: held.root().name.clone() }, of_place),
         (None, None, Some(suspect)) => Subject::site(suspect.at),
-        (None, None, None) => led_from.map_or(Subject::Process, |name| Subject::Holder { name: name.to_owned() }),
+        (None, None, None) => match led_from.or(filled.map(|c| c.owner.as_str())) {
+            Some(name) => Subject::Holder { name: name.to_owned() },
+            None => Subject::Process,
+        },
     };
     Some(Finding {
         code: UnprofiledHeap::INFO.code,
@@ -169,9 +193,15 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
                     name: "share of it that the holder keeps, at least, by the heap's references",
                     value: held.part,
                 },
-                None => ConfidenceFactor {
-                    name: "a suspect by what goroutines did",
-                    value: first.map_or(NO_SUSPECT, |s| s.weight),
+                None => match (first, filled, &facts.graph) {
+                    (None, Some(c), Some(graph)) => ConfidenceFactor {
+                        name: "share of what is live that the collection keeps",
+                        value: share_of_live(graph, c.retained_bytes).min(1.0),
+                    },
+                    _ => ConfidenceFactor {
+                        name: "a suspect by what goroutines did",
+                        value: first.map_or(NO_SUSPECT, |s| s.weight),
+                    },
                 },
             },
         ],
@@ -196,10 +226,25 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     })
 }
 
+/// The reading function of a library in whose frames what calls hold stands (seen blind: lines without an end,
+/// told as copies that calls build).
+fn read_by<'a>(heap: &HeapCause<'a>) -> Option<&'a str> {
+    heap.reach.as_ref()?.holder.as_ref()?.frame().filter(|function| reads(function))
+}
+
 /// A place that is known by its name alone.
 fn of_place(place: &GraphPlace) -> Subject {
     let file = place.at.rsplit_once(':').map_or(place.at.as_str(), |(file, _)| file);
     Subject::Site { function: place.function.clone(), file: file.to_owned() }
+}
+
+/// Whether a function is of the package that a type's elements are of: `shop/trace.(*Tracer).Start` of
+/// `map[uint64]*trace.tree`.
+fn is_of_package_of(function: &str, type_name: &str) -> bool {
+    let element = type_name.rsplit(['*', ']', ' ']).find(|part| part.contains('.')).unwrap_or_default();
+    let package = element.split('.').next().unwrap_or_default();
+    let of_function = function.rsplit('/').next().and_then(|last| last.split('.').next()).unwrap_or_default();
+    !package.is_empty() && package == of_function
 }
 
 /// Whether a suspect is that function, or stands below it.
@@ -234,19 +279,23 @@ fn cure(
     if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
         return format!("{cure} {TO_KNOW_THE_LINE}");
     }
-    let known = match (&heap.mechanism, holder) {
-        (Mechanism::StaysAlive, Some(held)) => {
+    let known = match (&heap.mechanism, holder, read_by(heap)) {
+        (Mechanism::StaysAlive, Some(held), _) => {
             format!("Bound what {} keeps, or let go of it. ", held.frame().unwrap_or(&held.root().name))
         }
-        (Mechanism::CallsAtWork(_), Some(held)) => format!(
+        (Mechanism::CallsAtWork(_), Some(held), Some(reader)) => format!(
+            "Bound how much one call of {} may read by {reader} (http.MaxBytesReader, io.LimitReader, the protocol's own maximum) and for how long (a deadline), and how many calls may at a time. ",
+            held.root().name
+        ),
+        (Mechanism::CallsAtWork(_), Some(held), None) => format!(
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
-        (Mechanism::StaysAlive, None) => match heap.reach.as_ref().and_then(Reachability::bounding) {
+        (Mechanism::StaysAlive, None, _) => match heap.reach.as_ref().and_then(Reachability::bounding) {
             Some(keeper) => format!("{keeper} "),
             None => format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts)),
         },
-        (mechanism, _) => cure_of_suspect(mechanism, place),
+        (mechanism, ..) => cure_of_suspect(mechanism, place),
     };
     format!("{known}{TO_KNOW_THE_LINE}")
 }
@@ -435,6 +484,74 @@ mod tests {
         assert!(found.sentence.contains("the first suspect is main.feed (svc/main.go:4)"), "{}", found.sentence);
         assert!(found.cure.starts_with("Whoever receives from goroutine in main.load"), "{}", found.cure);
         assert!(!found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
+    }
+
+    /// Seen blind: traces that nobody ends, in a table that is filled and never emptied; the clients of the load
+    /// were the first suspects. And lines without an end, in calls that read them.
+    #[test]
+    fn what_is_filled_is_named_before_who_allocates_and_what_was_sent_is_no_copy() {
+        let frame = |f: &str| Frame { function: f.into(), file: "shop/a.go".into(), line: 4 };
+        let at_work = |at: u32| Group { count: 1, state: "running".into(), stack: vec![at], ..Group::default() };
+        let live = GraphCensus {
+            owner: "goroutine in main.main .tr .live".into(),
+            type_name: "map[uint64]*trace.tree".into(),
+            elements: 10_000,
+            retained_bytes: 300_000_000,
+            count: 1,
+            looks: (1..=10).rev().map(|i| (i * 1000, 10_000 - i * 900)).collect(),
+            ..GraphCensus::default()
+        };
+        let graph = GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            census: vec![live],
+            ..GraphFacts::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 2, groups: vec![at_work(0), at_work(1)], ..Goroutines::default() },
+            frames: ["shop/load.Drive", "shop/trace.(*Tracer).Start"].map(frame).into(),
+            graph: Some(graph),
+            ..Facts::default()
+        };
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.target.module.path = "shop".into();
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let find = |facts: &Facts| {
+            let found = diagnose(facts).findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap();
+            assert!(found.confidence() <= crate::UNTESTED);
+            found
+        };
+        let sentence = find(&facts).sentence;
+        assert!(sentence.contains(".live (map[uint64]*trace.tree) of 10,000 elements, filled and"), "{sentence}");
+        assert!(sentence.contains("the first suspect is shop/trace.(*Tracer).Start"), "{sentence}");
+        facts.goroutines.groups.truncate(1);
+        let found = find(&facts);
+        assert!(!found.sentence.contains("shop/load.Drive"), "{}", found.sentence);
+        assert_eq!(found.subject, Subject::Holder { name: "goroutine in main.main .tr .live".into() });
+
+        facts.goroutines.groups[0].count = 20;
+        let root = GraphRoot {
+            kind: "goroutine".into(),
+            name: "shop/load.Drive".into(),
+            objects: 12_000,
+            retained_bytes: 470_000_000,
+            goroutines: 20,
+            ..GraphRoot::default()
+        };
+        let path = GraphPath {
+            steps: vec!["goroutines in shop/load.Drive".into(), "[frame bufio.(*Reader).collectFragments]".into()],
+            type_name: "[]uint8".into(),
+            bytes: 460_000_000,
+            objects: 12_000,
+            ..GraphPath::default()
+        };
+        let graph = facts.graph.as_mut().unwrap();
+        (graph.census, graph.roots, graph.paths) = (Vec::new(), vec![root], vec![path]);
+        let found = diagnose(&facts).findings.into_iter().find(|f| f.code == "unprofiled-heap").unwrap();
+        assert!(found.title.ends_with("of what it is sent"), "{}", found.title);
+        assert!(found.cure.starts_with("Bound how much one call of shop/load.Drive may read"), "{}", found.cure);
     }
 
     /// Seen blind: a bus whose subscribers never leave, of which the one who trades on it was suspected, and

@@ -122,7 +122,7 @@ fn young(w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
 /// `calls`, or `goroutines` where they stand in their first function, or were only started where they are
 /// counted.
 fn subjects(calls: &Calls<'_>) -> &'static str {
-    if calls.are_called() { "calls" } else { "goroutines" }
+    if calls.are_called() || calls.served.saturating_mul(2) > calls.total { "calls" } else { "goroutines" }
 }
 
 /// Whether as many tickers or timers were made as goroutines wait to receive: they wake by themselves, again

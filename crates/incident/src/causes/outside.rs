@@ -450,6 +450,13 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         .filter_map(|l| l.of.limit_bytes);
     // The middle, and not the largest: one that was seen before its limit was set is none to go by.
     let usual = median(&of_service.map(|b| b as f64).collect::<Vec<_>>()).map(|b| b as u64);
+    // What others were raised to is no limit that anybody was lowered from (seen blind in lab/cluster: one
+    // centre was given more, and "1.05 GB -> 168 MB" was said of the other).
+    let was_raised_to = |limit: &u64| {
+        let to_it = |c: &&&Change| c.kind == ChangeKind::Limit && c.size_bytes == Some(*limit);
+        scene.changes.iter().filter(to_it).any(|c| c.size_bytes_before.is_some_and(|before| before < *limit))
+    };
+    let usual = usual.filter(|limit| !was_raised_to(limit));
     let (mut lowered, mut fits_no_more, mut known) = (0_u64, 0_u64, 0_u64);
     let (mut numbers, mut began) = (None, None::<crate::evidence::UnixMs>);
     let first: Vec<&&Life<'_>> = scene.dead.iter().filter(|l| l.killed().is_some()).collect();
