@@ -203,7 +203,9 @@ fn others_live_on(scene: &Scene<'_>, version_of: &str, cause: &mut Cause) {
     let Some(oldest) = ages.max() else { return };
     let alive = scene.all.iter().filter(is_of).filter(|l| {
         let until = l.of.ended_unix_ms.unwrap_or(scene.between.1);
-        l.killed().is_none() && until.saturating_sub(l.of.started_unix_ms) >= oldest
+        // Those that were started a moment later are as old, if they live when the last of the dead has died.
+        let enough = oldest.saturating_sub(oldest / 10);
+        l.killed().is_none() && until.saturating_sub(l.of.started_unix_ms) >= enough
     });
     let (alive, dead) = (alive.count(), scene.dead.iter().filter(|l| is_of(l)).count());
     if alive > 0 {
