@@ -235,6 +235,11 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why += why;
             }
+            if entry.info.code == "file-not-closed" && report_function.is_some_and(|f| ends_the_process(case, f)) {
+                finding.level = finding.level.min(Level::Hint);
+                finding.why +=
+                    "; the function ends the process where something fails, as what runs at its start does: once";
+            }
             let number_of_line = finding.place.line.saturating_sub(1) as usize;
             let line = file.text.lines().nth(number_of_line).unwrap_or_default();
             // A comment alone on its line speaks of the next.
@@ -269,6 +274,12 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
             out.findings.push(finding);
         }
     }
+}
+
+/// Whether a function ends the process itself where something fails.
+fn ends_the_process<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    ["log.Fatal", "logger.Fatal", ".Fatalf(", "os.Exit("].iter().any(|w| text.contains(w))
 }
 
 /// Whether what a rule finds costs by happening again and again: once in a process it is small.

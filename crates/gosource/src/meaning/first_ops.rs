@@ -17,6 +17,9 @@ pub(crate) struct FirstOps<'a> {
     of: Vec<Vec<(&'a str, Op)>>,
     /// Names of locks that some function lets go of first.
     pub(crate) let_go: FxHashSet<&'a str>,
+    /// Names of locks that some function gives back in a way, for reading or not, in which it never takes
+    /// them.
+    pub(crate) only_let_go: FxHashSet<(&'a str, bool)>,
 }
 
 impl<'a> FirstOps<'a> {
@@ -25,18 +28,25 @@ impl<'a> FirstOps<'a> {
         let mut out = Self::default();
         for g in &pkg.funcs {
             let mut first: Vec<(&'a str, Op)> = Vec::new();
+            let mut all: FxHashSet<(&'a str, Op)> = FxHashSet::default();
             if let Some(body) = &g.decl.body {
                 visit::block(body, &mut |node| {
                     if let Node::Expr(x) = node
                         && let Some(call) = lock_call(pkg, g, x)
-                        && !first.iter().any(|(field, _)| *field == call.field)
                     {
-                        first.push((call.field, call.op));
+                        all.insert((call.field, call.op));
+                        if !first.iter().any(|(field, _)| *field == call.field) {
+                            first.push((call.field, call.op));
+                        }
                     }
                     true
                 });
             }
             out.let_go.extend(first.iter().filter(|(_, op)| !op.takes()).map(|(field, _)| *field));
+            for (gives, takes, reading) in [(Op::RUnlock, Op::RLock, true), (Op::Unlock, Op::Lock, false)] {
+                let given = all.iter().filter(|(_, op)| *op == gives).map(|(field, _)| *field);
+                out.only_let_go.extend(given.filter(|f| !all.contains(&(*f, takes))).map(|f| (f, reading)));
+            }
             out.of.push(first);
         }
         out

@@ -47,7 +47,8 @@ pub(crate) fn writes_one_by_one<'a>(case: &Case<'a>, f: &Function<'a>, node: Nod
 /// `CheckReady`, `dbLock` in `acquireDBLock`.
 pub(crate) fn is_named_after(f: &Function<'_>, key: &str) -> Option<&'static str> {
     let lock = key.rsplit('.').next().unwrap_or(key).to_lowercase();
-    let lock = ["mutex", "lock", "mtx", "mux", "mu"].iter().find_map(|w| lock.strip_suffix(w)).unwrap_or("");
+    // `reconnecting`, held while it reconnects.
+    let lock = ["mutex", "lock", "mtx", "mux", "mu", "ing"].iter().find_map(|w| lock.strip_suffix(w)).unwrap_or("");
     let lock = lock.trim_end_matches('_');
     // `eventLock` in `handleEvent` guards a thing, which many use: a word for what is done has to be in it.
     const DONE: &[&str] = &[
@@ -106,7 +107,14 @@ pub(crate) fn each_with_room<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Nod
     let owner = case.pkg.type_of(f, of);
     let owner = owner.pointee().name();
     let root = channel.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v))?;
-    if !matches!(root.init, Init::RangeValue(_) | Init::RangeKey(_)) {
+    // `w := elem.Value.(*waiter)`, in a round over a list of another kind.
+    let of_round = root.kind == VarKind::Local
+        && f.scope
+            .units
+            .iter()
+            .flat_map(|u| loops_in(u.body))
+            .any(|(_, _, l)| l.body.span.contains(root.span) && l.body.span.contains(s.span));
+    if !of_round && !matches!(root.init, Init::RangeValue(_) | Init::RangeKey(_)) {
         return None;
     }
     let (mut roomy, mut other) = (false, false);
@@ -160,8 +168,19 @@ pub(crate) fn is_another_lock(node: Node<'_, '_>) -> Option<&'static str> {
 
 /// Why a lock is held across a sleep that sets the pace of what is asked, by its name.
 pub(crate) fn sets_the_pace<'a>(case: &Case<'a>, f: &Function<'a>, node: Node<'a, 'a>) -> Option<&'static str> {
-    let Node::Expr(e) = node else { return None };
-    let sleeps = case.pkg.callee(f, &e.call()?.fun) == Callee::Package("time", "Sleep");
+    // `<-t.C` of a timer that was made here, alone or in a select.
+    let ticks = |e: &Expr<'a>| {
+        e.unary("<-").and_then(Expr::selector).is_some_and(|(t, n)| n == "C" && f.scope.var(t).is_some())
+    };
+    let sleeps = match node {
+        Node::Expr(e) => {
+            ticks(e) || e.call().is_some_and(|c| case.pkg.callee(f, &c.fun) == Callee::Package("time", "Sleep"))
+        }
+        Node::Stmt(Stmt { kind: StmtKind::Select(cases), .. }) => {
+            cases.iter().filter_map(|c| c.comm.as_ref()).any(|s| matches!(&s.kind, StmtKind::Expr(e) if ticks(e)))
+        }
+        Node::Stmt(_) => false,
+    };
     let name = f.decl.name.name.to_lowercase();
     let owner = f.receiver_type().unwrap_or_default().to_lowercase();
     let paces = ["ratelimit", "limit", "throttle", "pace", "backoff", "debounce"];

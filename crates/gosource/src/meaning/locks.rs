@@ -1,7 +1,7 @@
 //! Locks: which calls lock and unlock what.
 
-use crate::syntax::ast::{Expr, Type};
-use crate::syntax::{Callee, FnId, Function, Package};
+use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::{Callee, FnId, Function, Init, Package};
 
 /// What is done to a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +76,18 @@ pub(crate) fn op_named(name: &str) -> Option<Op> {
         "RLock" => Op::RLock,
         "RUnlock" => Op::RUnlock,
         _ => return None,
+    })
+}
+
+/// What else a lock is called in a function: `t.topic.mu`, where `topic` is `t.topic` and the lock `topic.mu`.
+pub(crate) fn other_name<'a>(pkg: &Package<'a>, f: &Function<'a>, key: &str) -> Option<String> {
+    let (root, rest) = key.split_at(key.find('.').unwrap_or(key.len()));
+    let mut named = f.scope.vars.iter().filter(|v| v.name == root && v.assigned.is_empty());
+    named.find_map(|v| match v.init {
+        Init::Value(e, 0) if matches!(e.kind, ExprKind::Selector(..)) => {
+            Some(format!("{}{rest}", pkg.file(f).at(e.span)))
+        }
+        _ => None,
     })
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod asked_for_all;
+pub(crate) mod bounded_here;
 pub(crate) mod case;
 pub(crate) mod channels;
 pub(crate) mod failures;

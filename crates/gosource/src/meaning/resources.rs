@@ -291,6 +291,19 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     }
                 }
             }
+            // `err != nil || resp == nil` that holds: one of both, and nothing was opened.
+            ExprKind::Binary("||", operands) if holds => {
+                let none = |e: &Expr<'a>| match &e.kind {
+                    ExprKind::Binary(op @ ("==" | "!="), o) => matches!(o.as_slice(), [x, y] if y.is_nil()
+                        && (*op == "!=" && tells && is(x, self.error)
+                            || *op == "==" && (is(x, Some(self.var)) || x.selector().is_some_and(|(v, _)| is(v, Some(self.var)))))),
+                    ExprKind::Call(c) => tells && c.args.iter().any(|a| is(a, self.error)),
+                    _ => false,
+                };
+                if operands.iter().all(none) {
+                    *state = State::Done;
+                }
+            }
             // `resp != nil && resp.Body != nil` that does not hold: there is nothing to close.
             ExprKind::Binary("&&", operands) if !holds => {
                 let guards = |e: &Expr<'a>| match &e.kind {

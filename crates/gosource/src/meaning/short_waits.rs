@@ -5,7 +5,7 @@ use crate::meaning::channels::{Room, ends_something, last_name, local_room, made
 use crate::meaning::held::wants;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::waits::has_room;
-use crate::syntax::ast::{CommCase, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::ast::{CommCase, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
@@ -49,6 +49,9 @@ pub(crate) fn is_short_of<'a>(
                         "it waits for goroutines that it started itself; whether one of them wants the lock is not known",
                     );
                 }
+                if name.starts_with("wait") {
+                    return Some("by its name it waits for a group: whoever wants the lock is to wait for that too");
+                }
                 return ends.then_some("it ends something, and keeps others from beginning it anew meanwhile");
             }
             if has_deadline(case, f, e) {
@@ -76,7 +79,13 @@ pub(crate) fn is_short_of<'a>(
             if gives_back(case, c, e.span, f, unit) {
                 return Some("a place is given back, which was taken before: what is received is there");
             }
-            (is_only_closed(case, c) && (ends || told_to_end(case, id, unit, e.span)))
+            // Of a list of ends: `for _, ch := range stopped { <-ch }`.
+            let of_list = || {
+                let v = f.scope.var(c).and_then(|v| f.scope.vars.get(v));
+                v.is_some_and(|v| matches!(v.init, Init::RangeValue(_)))
+                    && matches!(case.pkg.type_of(f, c), Type::Chan(_, of) if matches!(&*of, Type::Struct(fields) if fields.is_empty()))
+            };
+            ((is_only_closed(case, c) || of_list()) && (ends || told_to_end(case, id, unit, e.span)))
                 .then_some("it ends something, and waits for the word that it has ended: nothing is ever sent there")
         }
         Node::Stmt(s) => match &s.kind {
@@ -101,6 +110,9 @@ pub(crate) fn is_short_of<'a>(
                     "the channel is made with room wherever the package makes it: the first that is sent does not wait",
                 )
             }
+            StmtKind::Send(c, _) if !in_loop(f, s.span) && c.selector().is_some() && has_some_room(case, f, c) => Some(
+                "the channel is made with room wherever the package makes it: it waits only when that is full, and whether it comes to that is not known",
+            ),
             _ => None,
         },
     }
@@ -230,6 +242,11 @@ pub(crate) fn is_short_time(text: &str, call: &str) -> bool {
 fn is_of_a_list_with_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
     let Some(Init::RangeValue(list)) = f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) else {
         return false;
+    };
+    // `all := b.listeners; b.listeners = nil`, and then each of `all`.
+    let list = match f.scope.var(list).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) {
+        Some(Init::Value(of, 0)) => of,
+        _ => list,
     };
     // `s.waiting[key]` is one of several such lists.
     let of_map = |e: &'a Expr<'a>| if let ExprKind::Index(x, _) = &e.kind { x } else { e };
@@ -399,6 +416,15 @@ fn told_to_end(case: &Case<'_>, id: FnId, unit: usize, at: Span) -> bool {
 /// Whether a field's channels, or those in a map that a local one was taken from, are made with room for
 /// exactly one, all of them: then it is for one answer.
 fn room_everywhere<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    all_have(case, f, channel, &|room| room == Room::Of(1))
+}
+
+/// Whether they are made with some room.
+fn has_some_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    all_have(case, f, channel, &|room| room != Room::None)
+}
+
+fn all_have<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>, is: &dyn Fn(Room) -> bool) -> bool {
     let (name, kept_in_map) = match channel.selector() {
         Some((_, name)) => (name, false),
         None => {
@@ -409,12 +435,16 @@ fn room_everywhere<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) ->
             }
         }
     };
+    // A field of that name of another struct is another.
+    let owner = channel.selector().map(|(x, _)| case.pkg.type_of(f, x));
+    let owner = owner.as_ref().and_then(|t| t.pointee().name());
     let (mut one, mut other) = (false, false);
     for (_, g) in case.funcs() {
+        let of_owner = |t: &Type<'a>| owner.is_none() || t.pointee().name().is_none_or(|n| Some(n) == owner);
         let mut look = |e: &Expr<'a>| {
             let room = made(case.pkg, g, e).or_else(|| local_room(case.pkg, g, g.scope.var(e)?));
             match room {
-                Some(Room::Of(1)) => one = true,
+                Some(room) if is(room) => one = true,
                 Some(_) => other = true,
                 // What else is put into a map is not known; of a field it may be its zero.
                 None => other |= kept_in_map && !e.is_nil(),
@@ -426,14 +456,18 @@ fn room_everywhere<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) ->
                     if let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
                         && l.len() == r.len()
                     {
-                        let named =
-                            |t: &Expr<'a>| last_name(t) == name && matches!(t.kind, ExprKind::Index(..)) == kept_in_map;
+                        let named = |t: &Expr<'a>| {
+                            last_name(t) == name
+                                && matches!(t.kind, ExprKind::Index(..)) == kept_in_map
+                                && t.selector().is_none_or(|(x, _)| of_owner(&case.pkg.type_of(g, x)))
+                        };
                         l.iter().zip(r).filter(|(t, _)| named(t)).for_each(|(_, v)| look(v));
                     }
                 }
                 Node::Expr(e) => {
-                    if let ExprKind::Composite(_, elements) = &e.kind
+                    if let ExprKind::Composite(ty, elements) = &e.kind
                         && !kept_in_map
+                        && ty.as_ref().is_none_or(of_owner)
                     {
                         let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
                         named.for_each(|(_, v)| look(v));

@@ -7,7 +7,7 @@ use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
 /// Sends and receives of a select with a default: they do not wait.
 pub(crate) fn without_waiting(f: &Function<'_>, unit: usize) -> Vec<Span> {
@@ -92,7 +92,9 @@ pub(crate) fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<
     let name = last_name(channel);
     let roomy = |e: &Expr<'a>| match made(case.pkg, f, e) {
         Some(Room::Of(_)) => !looped,
-        Some(Room::Unknown) => !looped || ["len(", "max("].iter().any(|w| case.file(f).at(e.span).contains(w)),
+        Some(Room::Unknown) => {
+            !looped || ["len(", "max("].iter().any(|w| case.file(f).at(e.span).contains(w)) || is_length(case, f, e)
+        }
         Some(Room::None) | None => false,
     };
     let mut found = false;
@@ -114,6 +116,16 @@ pub(crate) fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<
         });
     }
     found
+}
+
+/// Whether a channel is made with room for a number that is given a length and nothing else: `n = len(all)`,
+/// and then `make(chan T, n)`.
+fn is_length<'a>(case: &Case<'a>, f: &Function<'a>, made: &Expr<'a>) -> bool {
+    let number = made.call().and_then(|c| c.args.get(1)).and_then(|a| f.scope.var(a));
+    let Some(v) = number.and_then(|v| f.scope.vars.get(v)) else { return false };
+    let first = if let Init::Value(e, _) = v.init { Some(e) } else { None };
+    let mut given = first.into_iter().map(Some).chain(v.assigned.iter().map(|(e, _)| *e)).peekable();
+    given.peek().is_some() && given.all(|e| e.is_some_and(|e| case.file(f).at(e.span).starts_with("len(")))
 }
 
 /// Whether a receive takes what a timer has left behind: `if !t.Stop() { <-t.C }`.

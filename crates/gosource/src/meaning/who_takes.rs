@@ -6,8 +6,12 @@ use super::held_on_purpose::ENDS;
 use super::locks::{Op, lock_call};
 use super::loops::each_node;
 use crate::meaning::case::Case;
-use crate::syntax::FnId;
+use crate::syntax::ast::{StmtKind, Type};
 use crate::syntax::visit::Node;
+use crate::syntax::{FnId, Function};
+
+/// How names of functions begin that begin something, or are told once how it is to be.
+const BEGINS: &[&str] = &["start", "open", "init", "configure", "setup", "bootstrap", "release"];
 
 /// Waits under locks of a package, by the class of the lock.
 #[derive(Default)]
@@ -56,16 +60,43 @@ impl WhoTakes {
                 && class.contains('.')
                 && all.iter().all(|id| waiting.is_some_and(|w| w.contains(id)))
                 && !all.iter().any(asked);
+            // Under a lock that one function takes, itself, and by which it sets nothing, nothing is kept.
+            let alone = class.contains('.')
+                && all.len() == 1
+                && !all.iter().any(asked)
+                && all.iter().all(|id| {
+                    case.pkg.funcs.get(*id).is_some_and(|f| !sets_something(f) && !in_literals(case, f, class))
+                });
             let ends = |id: &FnId| {
                 case.pkg.funcs.get(*id).is_some_and(|f| {
                     let name = f.decl.name.name.to_lowercase();
                     ENDS.iter().any(|w| name.starts_with(w))
                 })
             };
+            // Who begins or configures the owner does so as seldom as who ends it.
+            let begins = |id: &FnId| {
+                case.pkg.funcs.get(*id).is_some_and(|f| {
+                    let name = f.decl.name.name.to_lowercase();
+                    BEGINS.iter().any(|w| name.starts_with(w))
+                })
+            };
             let until_the_end = !writers.is_empty() && writers.iter().all(ends);
+            let seldom = !writers.is_empty() && writers.iter().all(|id| ends(id) || begins(id));
             for (_, report, how) in self.told.iter().filter(|t| t.0 == class && open(t.1)) {
                 if *how == Op::RLock && until_the_end {
                     out.push((*report, "it is held for reading, and only what ends the owner takes it otherwise"));
+                } else if *how == Op::RLock && seldom {
+                    out.push((
+                        *report,
+                        "it is held for reading, and only what begins, configures or ends the owner takes it otherwise",
+                    ));
+                } else if *how == Op::RLock && writers.is_empty() && is_given(case, class) {
+                    out.push((*report, "the lock is somebody else's, and this package only reads by it: when it is taken otherwise is not known"));
+                } else if alone {
+                    out.push((
+                        *report,
+                        "nobody else takes it here, and nothing is set under it: that there is one at a time is what it is for",
+                    ));
                 } else if among_themselves {
                     out.push((
                         *report,
@@ -76,6 +107,45 @@ impl WhoTakes {
         }
         out
     }
+}
+
+/// Whether a lock of this class is a pointer in a field: whoever made it gave it to this package.
+fn is_given(case: &Case<'_>, class: &str) -> bool {
+    let Some((owner, field)) = class.split_once('.') else { return false };
+    case.pkg.types.iter().filter(|(name, _)| **name == owner).any(|(name, _)| {
+        let owner = Type::Name { path: "", name, args: Vec::new() };
+        matches!(case.pkg.field_type(&owner, field), Some(Type::Pointer(_)))
+    })
+}
+
+/// Whether a function assigns to anything but plain variables: a field, an element, what a pointer leads to.
+fn sets_something(f: &Function<'_>) -> bool {
+    let mut sets = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node {
+                sets |= match &s.kind {
+                    StmtKind::Assign(_, l, _) => l.iter().any(|t| t.ident().is_none()),
+                    StmtKind::IncDec(t, _) => t.ident().is_none(),
+                    _ => false,
+                };
+            }
+        });
+    }
+    sets
+}
+
+/// Whether a literal of a function, a goroutine as a rule, takes a lock of this class.
+fn in_literals<'a>(case: &Case<'a>, f: &Function<'a>, class: &str) -> bool {
+    f.scope.units.iter().filter(|u| u.parent.is_some()).any(|u| {
+        let mut takes = false;
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node {
+                takes |= lock_call(case.pkg, f, e).is_some_and(|c| c.class.as_deref() == Some(class));
+            }
+        });
+        takes
+    })
 }
 
 /// Functions that take a lock of this class for reading, and for writing.

@@ -47,6 +47,8 @@ fn is_for_developers(folder: &str) -> bool {
     ) || folder.starts_with("bench_")
         || folder.ends_with("bench") && folder != "workbench"
         || folder.ends_with("example")
+        || folder.starts_with("example-")
+        || folder.starts_with("example_")
         || folder.ends_with("-benchmark")
         || folder.ends_with("tool") && folder.len() > "tool".len()
         // `internal/cmd/issue-465`: one program that shows one defect.

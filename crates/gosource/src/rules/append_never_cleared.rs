@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{grows_on, is_made_for_requests, is_of_the_process};
-use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::loops::{Length, each_node, length, loops_in, stands_under};
 use crate::meaning::places::same;
 use crate::meaning::places::{Long, container};
 use crate::meaning::shared::{by_requests, under_once};
@@ -92,6 +92,13 @@ impl Rule for AppendNeverCleared {
                         found.why =
                             Some(format!("`{of}` is made where a request comes in: it lives no longer than that"));
                     }
+                    if is_for_nothing_given(case, f, s.span) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "it comes to that only where a parameter is empty: which calls are so, at the start as a rule, is not known"
+                                .into(),
+                        );
+                    }
                     // What no request adds to has as a rule as many as a configuration or a program has.
                     if !hot && !looped(case, f, s.span) {
                         found.level = Level::Hint;
@@ -102,6 +109,12 @@ impl Rule for AppendNeverCleared {
             }
         }
     }
+}
+
+/// Whether a statement stands under `if len(filters) == 0`, of a parameter.
+fn is_for_nothing_given<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
+    let params: Vec<&str> = f.decl.sig.params.iter().filter_map(|p| p.name).map(|n| n.name).collect();
+    stands_under(case.pkg, f, at, |cond| params.iter().any(|p| cond == format!("len({p}) == 0")))
 }
 
 /// Whether a statement stands in a loop that has no end of its own.

@@ -65,6 +65,12 @@ impl Rule for BodyNotClosed {
 /// Whether a response is of a request that the function made with the method HEAD.
 fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> bool {
     let Some(call) = open.call() else { return false };
+    if matches!(
+        case.pkg.callee(f, &call.fun),
+        Callee::Package("net/http", "Head") | Callee::Method("net/http", "Client", "Head")
+    ) {
+        return true;
+    }
     let made = call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
     let Some(Init::Value(request, 0)) = made else { return false };
     let text = case.file(f).at(request.span);

@@ -23,8 +23,9 @@ impl Rule for ClientNoTimeout {
     const CURE: &'static str = "Give the client a Timeout, or each request a context with a deadline.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let contexts =
-            case.pkg.files.iter().any(|f| f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext("));
+        let contexts = case.pkg.files.iter().any(|f| {
+            f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext(") || f.text.contains("ctxhttp.")
+        });
         for (id, f, site) in case.all_sites() {
             let text = case.text(f, site.call.fun.span);
             match site.callee {
@@ -87,6 +88,10 @@ impl Rule for ClientNoTimeout {
             if bounded {
                 found.level = Level::Hint;
                 found.why = Some("its transport bounds how long it waits for a connection or for an answer".into());
+            }
+            if has_transport_of_caller(case, &at, span) {
+                found.level = Level::Hint;
+                found.why = Some("its transport is the caller's: whether that gives up is not seen here".into());
             }
             if is_handed_with_context(case, holder) {
                 found.level = Level::Hint;
@@ -157,6 +162,27 @@ fn has_bounded_transport(case: &Case<'_>, at: &At, span: Span) -> bool {
     transport.is_some_and(|t| made.iter().any(|(to, value)| *to == t && bounds_by_itself(value)))
 }
 
+/// Whether a client's transport is a parameter of the function that makes it.
+fn has_transport_of_caller(case: &Case<'_>, at: &At, span: Span) -> bool {
+    let At::Function(id) = at else { return false };
+    let Some(f) = case.pkg.funcs.get(*id) else { return false };
+    let mut given = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(_, elements) = &e.kind
+                && e.span == span
+            {
+                given |= elements.iter().any(|(k, v)| {
+                    k.as_ref().and_then(Expr::ident) == Some("Transport")
+                        && f.scope.var(v).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
+                });
+            }
+        });
+    }
+    given
+}
+
 /// Whether a client is handed, together with a context, to another module.
 fn is_handed_with_context<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
     let Holder::Local(id, var) = holder else { return false };
@@ -184,11 +210,16 @@ fn sends_for_others(case: &Case<'_>) -> bool {
 }
 
 /// Why requests by a client may have a context though this package gives them none: a library makes them.
-fn with_context_of_another(case: &Case<'_>, at: &At, span: Span) -> Option<&'static str> {
+fn with_context_of_another<'a>(case: &Case<'a>, at: &At, span: Span) -> Option<&'static str> {
     let At::Function(id) = at else { return None };
     let f = case.pkg.funcs.get(*id)?;
-    let holds = |e: &Expr<'_>| e.unary("&").unwrap_or(e).span == span;
-    let of_context = |s: &crate::syntax::calls::Site<'_>| {
+    let is = |e: &Expr<'a>| e.unary("&").unwrap_or(e).span == span;
+    let named = |e: &Expr<'a>| {
+        let v = f.scope.var(e).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+        matches!(v, Some(crate::syntax::Init::Value(made, 0)) if is(made))
+    };
+    let holds = |e: &Expr<'a>| is(e) || named(e);
+    let of_context = |s: &crate::syntax::calls::Site<'a>| {
         s.callee == Callee::Package("context", "WithValue") && s.call.args.iter().any(holds)
     };
     if case.sites(*id).iter().any(of_context) {
@@ -197,7 +228,7 @@ fn with_context_of_another(case: &Case<'_>, at: &At, span: Span) -> Option<&'sta
     if sends(case) {
         return None;
     }
-    let option = |s: &crate::syntax::calls::Site<'_>| {
+    let option = |s: &crate::syntax::calls::Site<'a>| {
         last_name(&s.call.fun).ends_with("Client")
             && matches!(s.callee, Callee::Package(path, _) | Callee::Method(path, ..) if path.contains('.'))
             && s.call.args.iter().any(holds)

@@ -48,11 +48,22 @@ impl Rule for ConnNoDeadline {
                         format!("`{text}` {how} `{key}`, on which no deadline is set: a peer that is silent is waited for for ever"),
                     );
                     found.level = level;
-                    if !reads && !site.in_loop && case.file(f).at(f.decl.span).contains(".SetReadDeadline(") {
+                    if lasts_as_its_owner(case, id, f, site, conn) {
                         found.level = Level::Hint;
                         found.why = Some(
-                            "the function bounds how long it reads, and one write as a rule finds room in the buffers"
+                            "a goroutine has it for as long as it lasts, or it is kept in a field: silence may be no fault, and something beside may close it"
                                 .into(),
+                        );
+                    }
+                    if super::server_no_timeout::listens_on_files_only(case) {
+                        found.level = Level::Hint;
+                        found.why =
+                            Some("this package listens on Unix sockets alone: only this machine can reach them".into());
+                    }
+                    if !reads && !site.in_loop {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "one write as a rule finds room in the buffers, and does not wait for the peer".into(),
                         );
                     }
                 }
@@ -122,6 +133,51 @@ fn is_put_away<'a>(f: &Function<'a>, var: VarId) -> bool {
         });
     }
     away
+}
+
+/// Calls that a connection is followed to who has it.
+const MAX_CALLS: u32 = 3;
+
+/// Whether a connection is one that this process has dialled and a goroutine uses in a loop, or is kept in a
+/// field by whoever hands it to this function.
+fn lasts_as_its_owner<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, conn: &Expr<'a>) -> bool {
+    let Some(var) = f.scope.var(conn) else { return false };
+    match f.scope.vars.get(var).map(|v| v.kind) {
+        Some(VarKind::Local) => is_stream(f, var, site.unit, site.in_loop),
+        Some(VarKind::Param) => is_given_so(case, id, f, var, MAX_CALLS),
+        _ => false,
+    }
+}
+
+/// Whether a local connection was dialled here and is used in a loop of a goroutine.
+fn is_stream(f: &Function<'_>, var: VarId, unit: usize, in_loop: bool) -> bool {
+    let dialled = f.scope.vars.get(var).is_some_and(|v| {
+        matches!(v.init, Init::Value(made, 0) if made.call().is_some_and(|c| last_name(&c.fun).starts_with("Dial")))
+    });
+    dialled && in_loop && f.scope.units.get(unit).is_some_and(|u| u.role == Role::Go)
+}
+
+/// Whether all who call a function give it, for a parameter, a field or such a connection.
+fn is_given_so<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, param: VarId, calls: u32) -> bool {
+    let Some(calls) = calls.checked_sub(1) else { return false };
+    let name = f.scope.vars.get(param).map_or("", |v| v.name);
+    let at = f.decl.sig.params.iter().position(|p| p.name.is_some_and(|n| n.name == name));
+    let Some(at) = at else { return false };
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some()
+        && edges.all(|e| {
+            let Some(g) = case.pkg.funcs.get(e.caller) else { return false };
+            let Some(given) = e.call.call().and_then(|c| c.args.get(at)) else { return false };
+            if given.selector().is_some() {
+                return true;
+            }
+            let Some(var) = g.scope.var(given) else { return false };
+            match g.scope.vars.get(var).map(|v| v.kind) {
+                Some(VarKind::Local) => is_stream(g, var, e.unit, e.in_loop),
+                Some(VarKind::Param) => is_given_so(case, e.caller, g, var, calls),
+                _ => false,
+            }
+        })
 }
 
 /// Whether nothing that can be seen sets a deadline on a connection, and how sure that is.

@@ -57,6 +57,11 @@ impl Rule for ContextNotHandedOn {
                 }
                 _ => continue,
             };
+            // Whether somebody listens on a socket file is known at once.
+            let first = site.call.args.first().map(|a| case.file(f).at(a.span));
+            if better.contains("DialContext") && first == Some("\"unix\"") {
+                continue;
+            }
             // A request may be given its context afterwards.
             if better == "http.NewRequestWithContext" && gets_context(case, id, f, site) {
                 continue;
@@ -76,6 +81,13 @@ impl Rule for ContextNotHandedOn {
             if migrates(case.file(f).name, f) {
                 found.level = Level::Hint;
                 found.why = Some("by its name it changes the database when the program starts: once, and nobody waits for a request meanwhile".into());
+            }
+            if matches!(site.callee, Callee::Package("net/http", _)) && better.ends_with("Do") {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "that it is asked by a client that waits for ever is told by another rule; whether it has to be done though who asked has left is not known"
+                        .into(),
+                );
             }
             if text.ends_with("DialTimeout") {
                 found.level = Level::Hint;
@@ -185,7 +197,12 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     let Some(outer) = outer else { return };
     // What writes a log does not wait.
     let name = last_name(&outer.call.fun);
-    let logs = ["Log", "Info", "Debug", "Warn", "Trace", "Metric"].iter().any(|w| name.contains(w)) || name == "Error";
+    let logs = ["Log", "Info", "Debug", "Warn", "Trace", "Metric"].iter().any(|w| name.contains(w))
+        || name == "Error"
+        || name.starts_with("HandleError");
+    // `log.G(context.TODO())` asks for a logger.
+    let logs = logs
+        || matches!(outer.callee, Callee::Package(path, _) if path.rsplit('/').next().is_some_and(|p| p.contains("log")));
     // What makes another context of it, or starts what is to go on afterwards, takes its own on purpose.
     const GO_ON: &[&str] =
         &["With", "Start", "start", "Watch", "watch", "Monitor", "monitor", "Spawn", "spawn", "Background", "Detach"];
@@ -238,6 +255,9 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if of_context && makes_something(f) {
         found.level = Level::Hint;
         found.why = Some("a constructor makes a context for what it makes, which lives longer than the call".into());
+    } else if of_context && is_ended_by_field(f, outer) {
+        found.level = Level::Hint;
+        found.why = Some("what ends the new context is kept in a field: it is for work that outlives the call".into());
     } else if is_only_started(case, id) {
         found.level = Level::Hint;
         found.why = Some(
@@ -255,7 +275,10 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.why = Some("by its name it finishes what was begun, which has to be done though nobody waits".into());
     } else if has_its_own_end(outer) && !ctx.ends_with(".Context()") {
         found.level = Level::Hint;
-        found.why = Some("the new context has an end of its own: it goes on no longer than that says".into());
+        found.why = Some(
+            "the new context has an end of its own, a time or who cancels it: it goes on no longer than that says"
+                .into(),
+        );
     } else if is_explained_before(case, id, f, site) {
         found.level = Level::Hint;
         found.why = Some("the comment above it speaks of the context: it may well be meant".into());
@@ -293,13 +316,17 @@ fn is_asked_first<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span, ctx: &str)
 /// Whether a call finishes what several have begun, by its name.
 fn is_finished(outer: &Site<'_>) -> bool {
     let name = last_name(&outer.call.fun).to_lowercase();
-    ["commit", "rollback", "abort", "finish", "finalize", "compensate"].iter().any(|w| name.starts_with(w))
+    ["commit", "rollback", "abort", "finish", "finalize", "compensate", "cleanup"].iter().any(|w| name.starts_with(w))
+        || ["rollback", "cleanup"].iter().any(|w| name.ends_with(w))
 }
 
-/// `context.WithTimeout(context.Background(), t)`. Of a request that is gone nobody wants the rest of that
-/// time.
+/// `context.WithTimeout(context.Background(), t)`, or one that somebody ends. Of a request that is gone nobody
+/// wants the rest of that time.
 fn has_its_own_end(outer: &Site<'_>) -> bool {
-    matches!(outer.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
+    matches!(
+        outer.callee,
+        Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithCancel" | "WithCancelCause")
+    )
 }
 
 /// Whether a context with a time of its own is for what must be done though nobody waits: `delCtx, cancel :=
@@ -362,6 +389,23 @@ fn is_given_back<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
         });
     }
     given
+}
+
+/// Whether one of what a call gives goes into a field: `ctx, p.cancel = context.WithCancel(...)`.
+fn is_ended_by_field<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
+    let mut kept = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+            {
+                kept |= l.len() > 1
+                    && r.first().is_some_and(|v| v.span == outer.expr.span)
+                    && l.iter().any(|t| t.selector().is_some());
+            }
+        });
+    }
+    kept
 }
 
 /// Whether a call stands as a statement of its own in `if err != nil { ...; return err }`: what was begun is

@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::locks::lock_call;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, If, Span, Stmt, StmtKind};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, Role};
@@ -63,7 +63,7 @@ impl Rule for DeferInLoop {
                         found.level = Level::Hint;
                         found.why = Some("it removes files at the end: until then little is held".into());
                     }
-                    if is_of_a_list(f, &l.head) {
+                    if is_of_a_list(case, f, &l.head) {
                         found.level = Level::Hint;
                         found.why = Some("the loop has as many rounds as the text lists".into());
                     }
@@ -126,6 +126,16 @@ fn may_stay<'a>(
     }
     if is_read_to_its_end(case, f, body, call) {
         return Some("the round has read it to its end before: closing it later costs little");
+    }
+    if matches!(case.pkg.callee(f, &call.fun), Callee::Variable(_)) && given_with(f, &call.fun).is_some() {
+        return Some(
+            "what the deferred function gives back is not known: it may be little, or be wanted until the function ends",
+        );
+    }
+    if releases(case, f, call) {
+        return Some(
+            "a share of something that is counted is given back, or a span ends: it holds little, or is wanted until the function ends",
+        );
     }
     if is_explained(case.file(f).text, deferred.span) {
         return Some("the comment above it speaks of what is deferred: it may well be meant");
@@ -291,7 +301,7 @@ fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<
             .is_some_and(|v| !body.span.contains(v.span))
     };
     // `all[id] = repo`: what is closed at the end is wanted in later rounds too.
-    let closed = call.fun.selector().and_then(|(x, _)| f.scope.var(x));
+    let closed = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).or_else(|| given_with(f, &call.fun));
     let mut kept_on = false;
     each_node(body, |node| {
         if let Node::Stmt(s) = node
@@ -317,7 +327,14 @@ fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<
     if kept_on {
         return true;
     }
-    if let ExprKind::FuncLit(_) = &call.fun.kind {
+    // `defer delete(options, key)` gives nothing back.
+    if call.fun.ident() == Some("delete") {
+        return true;
+    }
+    if let ExprKind::FuncLit(literal) = &call.fun.kind {
+        if undoes(&literal.body.stmts) {
+            return true;
+        }
         // `defer func(i int) { files[i].Close() }(i)`.
         let mut of_many = false;
         crate::syntax::visit::expr(&call.fun, &mut |node| {
@@ -379,6 +396,38 @@ fn is_for_the_end<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<
     stored || call.fun.selector().is_some() && !GIVE_BACK.iter().any(|w| name.contains(w))
 }
 
+/// Whether statements do nothing unless something has failed: `if err != nil { undo() }`, or a return before
+/// where nothing has. What is undone when the function fails has to wait until it is known whether it does.
+fn undoes(stmts: &[Stmt<'_>]) -> bool {
+    let test = |s: &Stmt<'_>, op: &str| {
+        matches!(&s.kind, StmtKind::If(i) if i.els.is_none() && i.init.is_none()
+            && matches!(&i.cond.kind, ExprKind::Binary(o, xs) if *o == op && xs.iter().any(Expr::is_nil)
+                && xs.first().and_then(Expr::ident).is_some_and(|n| n.to_lowercase().contains("err"))))
+    };
+    let leaves = |s: &Stmt<'_>| matches!(&s.kind, StmtKind::If(i) if i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_))));
+    match stmts {
+        [] => false,
+        [first, ..] if test(first, "==") && leaves(first) => true,
+        all => all.iter().all(|s| test(s, "!=")),
+    }
+}
+
+/// Whether what is called gives back a share of something that is counted, or ends a span: not a place of a
+/// semaphore, for which others wait.
+fn releases<'a>(case: &Case<'a>, f: &Function<'a>, call: &crate::syntax::ast::Call<'a>) -> bool {
+    let name = last_name(&call.fun).to_lowercase();
+    let text = case.file(f).at(call.fun.span).to_lowercase();
+    let waited_for = ["sem", "limit", "lock", "pool", "mu.", "slot", "conn"].iter().any(|w| text.contains(w));
+    (name.starts_with("release") && !waited_for) || name == "end" || name == "unref"
+}
+
+/// The first of what a call gave whose second is called here: `set, done := take()`, and `defer done()`.
+fn given_with<'a>(f: &Function<'a>, called: &Expr<'a>) -> Option<crate::syntax::VarId> {
+    let Init::Value(made, n) = f.scope.vars.get(f.scope.var(called)?)?.init else { return None };
+    let first = |v: &crate::syntax::Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == made.span);
+    (n > 0).then(|| f.scope.vars.iter().position(first)).flatten()
+}
+
 /// Whether the block of the statement leaves the function or the loop behind it.
 fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
     let Some(s) = stmts.iter().find(|s| s.span.contains(span)) else { return false };
@@ -409,37 +458,76 @@ fn is_once<'a>(f: &Function<'a>, body: &'a Block<'a>, span: Span) -> bool {
     each_node(body, |node| {
         let Node::Stmt(s) = node else { return };
         let StmtKind::If(i) = &s.kind else { return };
-        let ExprKind::Binary("==", operands) = &i.cond.kind else { return };
-        let [tested, nil] = operands.as_slice() else { return };
-        // A variable of the loop is nil in each round.
-        let outside = f.scope.var(tested).and_then(|v| f.scope.vars.get(v)).is_none_or(|v| !body.span.contains(v.span));
-        if !nil.is_nil() || !outside || !i.then.span.contains(span) {
-            return;
+        // Alone, or with something that has to hold too.
+        let tests: Vec<&Expr<'a>> = match &i.cond.kind {
+            ExprKind::Binary("&&", both) => both.iter().collect(),
+            _ => vec![&i.cond],
+        };
+        for t in tests {
+            if let ExprKind::Binary("==", o) = &t.kind
+                && let [tested, nil] = o.as_slice()
+            {
+                once |= gets_value(f, body, i, tested, nil, span);
+            }
         }
-        let name = last_name(tested);
-        once |= i.then.stmts.iter().any(|s| match &s.kind {
-            StmtKind::Assign("=", l, _) => l.iter().any(|t| last_name(t) == name),
-            _ => false,
-        });
     });
     once
+}
+
+/// Whether what a test holds against nil stands outside of the loop, and what is tested gets a value where it
+/// is nil.
+fn gets_value<'a>(
+    f: &Function<'a>,
+    body: &Block<'a>,
+    i: &If<'a>,
+    tested: &Expr<'a>,
+    nil: &Expr<'a>,
+    span: Span,
+) -> bool {
+    // A variable of the loop is nil in each round.
+    let outside = f.scope.var(tested).and_then(|v| f.scope.vars.get(v)).is_none_or(|v| !body.span.contains(v.span));
+    if !nil.is_nil() || !outside || !i.then.span.contains(span) {
+        return false;
+    }
+    let name = last_name(tested);
+    i.then.stmts.iter().any(|s| match &s.kind {
+        StmtKind::Assign("=", l, _) => l.iter().any(|t| last_name(t) == name),
+        _ => false,
+    })
 }
 
 /// `for i := 0; i < 2; i++`, or over a literal: rounds that the text counts.
 fn is_short(head: &ForHead<'_>) -> bool {
     match head {
-        ForHead::Clause { cond: Some(cond), .. } => {
-            matches!(&cond.kind, ExprKind::Binary("<" | "<=", o) if o.last().is_some_and(|l| matches!(l.kind, ExprKind::Lit(_, text) if text.len() == 1)))
-        }
+        ForHead::Clause { cond: Some(cond), .. } => is_few(cond),
         ForHead::Range { over, .. } => matches!(over.kind, ExprKind::Composite(..)),
+        _ => false,
+    }
+}
+
+/// `i < 3`, alone or with something that has to hold too.
+fn is_few(cond: &Expr<'_>) -> bool {
+    match &cond.kind {
+        ExprKind::Binary("<" | "<=", o) => {
+            o.last().is_some_and(|l| matches!(l.kind, ExprKind::Lit(_, text) if text.len() == 1))
+        }
+        ExprKind::Binary("&&", o) => o.iter().any(is_few),
         _ => false,
     }
 }
 
 /// Whether a loop goes over a variable that was made of what the text lists, and given nothing more:
 /// `files := []string{"a", "b"}`.
-fn is_of_a_list<'a>(f: &Function<'a>, head: &ForHead<'a>) -> bool {
+fn is_of_a_list<'a>(case: &Case<'a>, f: &Function<'a>, head: &ForHead<'a>) -> bool {
     let ForHead::Range { over, .. } = head else { return false };
+    // `var flags = map[int]string{...}` of the package.
+    let of_package = over.ident().filter(|_| f.scope.var(over).is_none()).and_then(|name| case.pkg.vars.get(name));
+    if of_package
+        .and_then(|v| v.value)
+        .is_some_and(|e| matches!(&e.kind, ExprKind::Composite(_, list) if !list.is_empty()))
+    {
+        return true;
+    }
     let named = f.scope.var(over).and_then(|v| f.scope.vars.get(v));
     named.is_some_and(|v| {
         v.assigned.is_empty()

@@ -13,7 +13,7 @@ use crate::meaning::starts::{
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, Role};
+use crate::syntax::{Callee, FnId, Function, Role, VarKind};
 
 /// The rule.
 pub(super) struct GoroutineUnbounded;
@@ -203,6 +203,12 @@ fn unit_of<'a>(
                 found.why =
                     Some("each is for a channel of a connection: how many there are is up to the clients".into());
             }
+            if !comes_with_call(f, over) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "what the loop goes over does not come with the request: as many as there are, each time".into(),
+                );
+            }
             if is_of_receiver(f, over) {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -230,6 +236,12 @@ fn unit_of<'a>(
             }
         }
     }
+}
+
+/// Whether a loop goes over a parameter of the function, or a part of one: whoever calls has brought it.
+fn comes_with_call<'a>(f: &Function<'a>, over: &Expr<'a>) -> bool {
+    let root = over.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
+    root.is_some_and(|v| v.kind == VarKind::Param)
 }
 
 /// Whether nothing is seen that a goroutine waits for: its text, or that of the function of this package that

@@ -5,6 +5,7 @@ use crate::finding::Level;
 use crate::meaning::asked_for_all::{
     asks_a_file, gives_up_itself, guards_transaction, is_for_a_change, is_kept_for_all, is_made_once, is_refreshed,
 };
+use crate::meaning::bounded_here::is_bounded_here;
 use crate::meaning::channels::last_name;
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::held_on_purpose::{
@@ -84,7 +85,10 @@ impl Rule for LockHeldAcrossWait {
                         .or_else(|| guards_transaction(case, f, node, key))
                         .or_else(|| is_refreshed(case, f, unit, node))
                         .or_else(|| is_made_once(case, f, unit, node))
-                        .or_else(|| is_for_a_change(case, f, node));
+                        .or_else(|| is_for_a_change(case, f, node))
+                        .or_else(|| {
+                            is_bounded_here(case, f, node, locks.get(lock).map_or(("", ""), |l| (l.key, l.field)))
+                        });
                     // A deadline may stand in what is called, in another package.
                     if let Node::Expr(e) = node
                         && let Some(site) = case.sites(id).iter().find(|s| s.expr.span == e.span)

@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::held::{
     defers_unlock, is_hand_over_hand, lets_go, literal_unlocks, locks_of, some_lets_go, unlocks,
 };
-use crate::meaning::locks::{LockCall, Op, lock_call};
+use crate::meaning::locks::{LockCall, Op, lock_call, other_name};
 use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
@@ -68,6 +68,17 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !follow.unlocked && unlocked_elsewhere(case, f, lock) {
         return;
     }
+    // `topic := t.topic; topic.mu.Lock(); t.topic.mu.Unlock()`: one lock by two names.
+    let whole = case.file(f).at(f.decl.span);
+    let unlocks = |key: String| {
+        whole.contains(&format!(
+            "{key}.{}()",
+            if matches!(lock.op, Op::Lock | Op::Unlock) { "Unlock" } else { "RUnlock" }
+        ))
+    };
+    if !follow.unlocked && other_name(case.pkg, f, lock.key).is_some_and(unlocks) {
+        return;
+    }
     // `return size, &c.lock`: whoever is given the lock gives it back.
     if is_given_away(case, f, u.body, lock.key) {
         return;
@@ -118,6 +129,12 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if protocol {
         found.level = Level::Hint;
         found.why = Some("by its name and that of the one that unlocks, who calls it gives the lock back later".into());
+    }
+    let says = |l: &str| l.split_once("//").is_some_and(|(_, c)| c.to_lowercase().contains("not unlock"));
+    let meant = case.file(f).at(f.decl.span).lines().any(says);
+    if !follow.unlocked && (meant || is_explained(case.file(f).text, at)) {
+        found.level = Level::Hint;
+        found.why = Some("a comment at the call speaks of who gives it back".into());
     }
     for (_, _, exit) in exits.iter().filter(|(a, ..)| *a == at).take(3) {
         found.related.push((f.file, *exit, "held where this path ends".into()));
@@ -218,7 +235,21 @@ fn gets_another_name<'a>(f: &Function<'a>, body: &'a Block<'a>, key: &str) -> bo
 fn unlocked_elsewhere<'a>(case: &Case<'a>, f: &Function<'a>, lock: &LockCall<'a>) -> bool {
     let in_literal = f.scope.units.len() > 1 && case.file(f).at(f.decl.span).contains(&format!("{}.Unlock", lock.key))
         || case.file(f).at(f.decl.span).contains(&format!("{}.RUnlock", lock.key));
-    in_literal || some_lets_go(case, lock.field)
+    // `Commit` calls `RUnlock` and never `RLock`, which `Begin` has called.
+    let reading = matches!(lock.op, Op::RLock | Op::RUnlock);
+    in_literal || some_lets_go(case, lock.field) || case.first_ops().only_let_go.contains(&(lock.field, reading))
+}
+
+/// Whether a comment beside a call, or right above it, says who unlocks.
+fn is_explained(text: &str, at: Span) -> bool {
+    let n = at.line.saturating_sub(1) as usize;
+    let line = text.lines().nth(n).unwrap_or_default();
+    let above = n.checked_sub(1).and_then(|n| text.lines().nth(n)).unwrap_or_default().trim_start();
+    let says = |comment: &str| {
+        let lower = comment.to_lowercase();
+        lower.contains("unlock") || lower.contains("released by") || lower.contains("caller")
+    };
+    line.split_once("//").is_some_and(|(_, c)| says(c)) || above.starts_with("//") && says(above)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

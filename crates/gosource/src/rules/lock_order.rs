@@ -5,7 +5,7 @@ use crate::finding::Level;
 use rustc_hash::FxHashMap;
 
 use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::locks::{LockCall, lock_call, taken_by};
+use crate::meaning::locks::{LockCall, Op, lock_call, taken_by};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, Span};
 use crate::syntax::calls::How;
@@ -27,7 +27,7 @@ impl Rule for LockOrder {
     const CURE: &'static str = "Take them in one order everywhere, or never both.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let mut pairs: FxHashMap<(String, String), (FnId, Span)> = FxHashMap::default();
+        let mut pairs: FxHashMap<(String, String), Pair> = FxHashMap::default();
         for (id, f) in case.funcs() {
             for unit in 0..f.scope.units.len() {
                 let locks = locks_of(case, f, unit);
@@ -41,13 +41,25 @@ impl Rule for LockOrder {
                     {
                         then.extend(classes(case, callee, MAX_FAR));
                     }
+                    let all: Vec<&str> = locks
+                        .iter()
+                        .enumerate()
+                        .filter(|(n, _)| held.how(*n) == Some(Op::Lock))
+                        .filter_map(|(_, l)| l.class.as_deref())
+                        .collect();
                     for (_, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
                         if is_of_another_round(case, f, unit, first, e) {
                             continue;
                         }
                         let Some(first) = first.class.clone() else { continue };
                         for second in then.iter().filter(|t| **t != first) {
-                            pairs.entry((first.clone(), second.clone())).or_insert((id, e.span));
+                            let here =
+                                || Pair { at: (id, e.span), held: all.iter().map(|c| (*c).to_owned()).collect() };
+                            // A place without a third lock says more than one with it.
+                            pairs
+                                .entry((first.clone(), second.clone()))
+                                .and_modify(|p| p.held.retain(|c| all.contains(&c.as_str())))
+                                .or_insert_with(here);
                         }
                     }
                 });
@@ -56,14 +68,30 @@ impl Rule for LockOrder {
         let mut both: Vec<_> =
             pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
         both.sort();
-        for ((a, b), (id, span)) in both {
-            let Some((other, there)) = pairs.get(&(b.clone(), a.clone())) else { continue };
+        for ((a, b), Pair { at: (id, span), held }) in both {
+            let Some(Pair { at: (other, there), held: held_there }) = pairs.get(&(b.clone(), a.clone())) else {
+                continue;
+            };
+            let third = held.iter().find(|c| *c != a && *c != b && held_there.contains(c));
             let found = out.found(*id, *span, format!("`{b}` is taken under `{a}` here, and `{a}` under `{b}` elsewhere: two goroutines can wait for one another"));
             if let Some(g) = case.pkg.funcs.get(*other) {
                 found.related.push((g.file, *there, format!("`{a}` is taken under `{b}` here")));
             }
+            if let Some(third) = third {
+                found.level = Level::Hint;
+                found.why = Some(format!(
+                    "`{third}` is held wherever one is taken under the other: of one value they do not both go on at once"
+                ));
+            }
         }
     }
+}
+
+/// Where one lock is taken under another, and what is held for writing wherever that is so.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    at: (FnId, Span),
+    held: Vec<String>,
 }
 
 /// Whether a lock that is held here was taken in the round before: it belongs to a variable that the loop

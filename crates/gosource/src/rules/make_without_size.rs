@@ -36,6 +36,10 @@ impl Rule for MakeWithoutSize {
                         report.why = Some(
                             "it gathers what has one key: how many keys come is not known, and may be far fewer".into(),
                         );
+                    } else if found.over.ends_with(')') && !found.over.starts_with("len(") {
+                        report.why = Some(
+                            "what comes is what a call gives: how much that is does not come with the request".into(),
+                        );
                     } else if case.calls.is_hot(case.pkg, id, unit) {
                         report.level = Level::Warning;
                         report.why = Some("requests reach this function, and each round of the loop adds one".into());

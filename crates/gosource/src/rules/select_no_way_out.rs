@@ -4,7 +4,7 @@ use super::rule::{Ask, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::each_node;
-use crate::syntax::ast::{CommCase, ExprKind, Span, Stmt, StmtKind, Type};
+use crate::syntax::ast::{CommCase, Expr, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
@@ -80,7 +80,7 @@ impl Rule for SelectNoWayOut {
                     } else if cases.len() > 1 && cases.iter().all(|c| is_of_the_call(case, f, c)) {
                         found.level = Level::Hint;
                         found.why = Some(
-                            "all of its channels are made here, and the goroutines that are started here have their other ends: whether one of them always gives its word is not known".into(),
+                            "all of its channels are made here, and what is started or called here has their other ends: whether one of them always gives its word is not known".into(),
                         );
                     }
                 });
@@ -163,7 +163,7 @@ fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<
     })
 }
 
-/// Whether a case is about a channel that this function makes and a goroutine of it uses.
+/// Whether a case is about a channel that this function makes and a goroutine of it uses, or what it calls.
 fn is_of_the_call<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> bool {
     let channel = match c.comm.as_ref().map(|s| &s.kind) {
         Some(StmtKind::Send(to, _)) => Some(to),
@@ -173,7 +173,18 @@ fn is_of_the_call<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) ->
     };
     let Some(v) = channel.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)) else { return false };
     let made = matches!(v.init, Init::Value(e, _) if crate::meaning::channels::made(case.pkg, f, e).is_some());
-    v.kind == VarKind::Local && made && !v.captured_by.is_empty()
+    let handed = || {
+        let is = |e: &Expr<'a>| {
+            e.ident() == Some(v.name)
+                && f.scope.var(e).and_then(|v| f.scope.vars.get(v)).is_some_and(|w| w.span == v.span)
+        };
+        case.pkg
+            .funcs
+            .iter()
+            .position(|g| std::ptr::eq(g, f))
+            .is_some_and(|id| case.sites(id).iter().any(|s| s.call.args.iter().any(is)))
+    };
+    v.kind == VarKind::Local && made && (!v.captured_by.is_empty() || handed())
 }
 
 /// Whether a case ends the waiting whatever the others do.
@@ -191,6 +202,10 @@ fn is_way_out<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> boo
     let Some(channel) = received.unary("<-") else { return true };
     // `v, ok := <-c`: its being closed is a way out.
     if names == 2 || ends_something(last_name(channel)) {
+        return true;
+    }
+    // `<-t.C`, of whatever gave the timer.
+    if channel.selector().is_some_and(|(_, name)| name == "C") {
         return true;
     }
     // `idle, timer := clock.NewTimer(d)`, of a clock that tests replace.

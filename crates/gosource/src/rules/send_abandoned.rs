@@ -4,7 +4,8 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, Use, local_room, uses};
 use crate::meaning::groups::{Op, group_calls};
-use crate::meaning::loops::{each_node, final_call, loops_in};
+use crate::meaning::held_on_purpose::ENDS;
+use crate::meaning::loops::{each_node, final_call, loops_in, stands_under};
 use crate::syntax::ast::{Block, CommCase, Expr, ExprKind, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::paths::{Along, Exit, walk};
@@ -110,6 +111,18 @@ impl Rule for SendAbandoned {
                 );
                 for exit in exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "it ends here without having received".into()));
+                }
+                let asks = |at: Span| stands_under(case.pkg, f, at, |cond| cond.contains(".Err() == nil"));
+                if sends.iter().all(|s| asks(s.1)) {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "it asks before whether the context of who receives has ended: what is left is a moment".into(),
+                    );
+                }
+                let name = f.decl.name.name.to_lowercase();
+                if ENDS.iter().any(|w| name.starts_with(w)) {
+                    found.level = Level::Hint;
+                    found.why = Some("by its name the function ends something, which is once".into());
                 }
                 if sends.iter().all(|s| is_word_of_server(f, s.1)) {
                     found.level = Level::Hint;

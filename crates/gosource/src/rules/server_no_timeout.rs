@@ -75,8 +75,10 @@ impl Rule for ServerNoTimeout {
             let local = is_local(case, &at, span);
             let remade = is_remade(case, &at, span);
             let profiles = is_for_profiles_alone(case, &at, span);
-            let operators = matches!(at, At::Function(id) if case.pkg.funcs.get(id)
+            let operators = is_named_for_operators(case, holder)
+                || matches!(at, At::Function(id) if case.pkg.funcs.get(id)
                 .is_some_and(|f| serves_operators(case, f, span)));
+            let elsewhere = is_served_elsewhere(case, holder);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -91,6 +93,10 @@ impl Rule for ServerNoTimeout {
                     "a function of another module is given it and gives the server that is used: it may set them"
                         .into(),
                 );
+            }
+            if elsewhere {
+                found.level = Level::Hint;
+                found.why = Some("a function of another module serves it, and may set them".into());
             }
             if local {
                 found.level = Level::Hint;
@@ -131,7 +137,9 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     const PATHS: &[&str] =
         &["metric", "pprof", "debug", "health", "ready", "live", "prom", "expvar", "handlerpath", "prof"];
     let some = routes.peek().is_some();
-    if metrics && some && routes.all(|r| PATHS.iter().any(|w| r.contains(w))) {
+    let named = f.decl.name.name.to_lowercase();
+    let for_them = ["metric", "prof", "debug", "health"].iter().any(|w| named.contains(w));
+    if (metrics || for_them) && some && routes.all(|r| PATHS.iter().any(|w| r.contains(w))) {
         return true;
     }
     let own = case.file(f).at(at);
@@ -141,6 +149,31 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     let owner = f.receiver_type().unwrap_or_default().to_lowercase();
     let says = ["prof", "metric"].iter().any(|w| lower.contains(w) || owner.contains(w));
     default && (under || says || text.contains("/debug/") || text.contains("Profiling"))
+}
+
+/// Whether the variable or field that a server is put into is named after what only who runs the service asks
+/// for: `s.promServer`, `debugServer`.
+fn is_named_for_operators<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let name = match holder {
+        Holder::Local(id, var) => case.pkg.funcs.get(id).and_then(|f| f.scope.vars.get(var)).map_or("", |v| v.name),
+        Holder::Named(name) => name,
+        _ => "",
+    };
+    let lower = name.to_lowercase();
+    ["prom", "metric", "debug", "pprof", "prof", "health", "probe", "diag", "monitor"]
+        .iter()
+        .any(|w| lower.starts_with(w))
+}
+
+/// Whether a server in a local variable is handed to a function of another module that serves it, by its
+/// name: `web.ListenAndServe(server, flags, logger)`.
+fn is_served_elsewhere<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    case.sites(id).iter().any(|s| {
+        matches!(s.callee, Callee::Package(path, name) if path.contains('.') && name.contains("Serve"))
+            && s.call.args.iter().any(|a| f.scope.var(a.unary("&").unwrap_or(a)) == Some(var))
+    })
 }
 
 /// Whether an address, or what the variable in it was made of, says that only this machine can reach it.
@@ -252,7 +285,7 @@ fn is_socket_file<'a>(case: &Case<'a>, f: &Function<'a>, listener: &Expr<'a>) ->
 }
 
 /// Whether all listeners that a package makes are socket files.
-fn listens_on_files_only(case: &Case<'_>) -> bool {
+pub(super) fn listens_on_files_only(case: &Case<'_>) -> bool {
     let mut listens = case
         .all_sites()
         .filter(|(_, _, s)| last_name(&s.call.fun).starts_with("Listen"))

@@ -209,7 +209,18 @@ fn one<'a>(
     if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
         return;
     }
+    let of_text = match case.pkg.underlying(&ty) {
+        Type::Slice(of) => {
+            matches!(case.pkg.underlying(&of), Type::Name { path: "", name: "byte" | "uint8" | "rune", .. })
+        }
+        Type::Name { path: "", name: "string", .. } => true,
+        _ => false,
+    };
     let found = say(case, id, f, part, place, out);
+    if !of_text {
+        found.level = Level::Hint;
+        found.why = Some("a list of elements is as a rule short, and the part may be nearly all of it".into());
+    }
     if let (Some(start), Some(_)) = (start, end)
         && is_one_of_many(f, start, part.span)
     {
@@ -282,8 +293,10 @@ fn say<'a, 'o>(
     )
 }
 
+/// Whether a function runs as the program starts, by its name: `main`, `initLabels`.
 fn runs_at_start(f: &Function<'_>) -> bool {
-    f.receiver_type().is_none() && matches!(f.decl.name.name, "init" | "main")
+    let name = f.decl.name.name;
+    f.receiver_type().is_none() && (name == "main" || name.starts_with("init") || name.starts_with("Init"))
 }
 
 fn is_pool(name: &str) -> bool {

@@ -77,6 +77,19 @@ impl Rule for SlotsNotCleared {
                                     .into(),
                             );
                         }
+                        if how.starts_with("the last")
+                            && (is_read_before(case, f, text, s.span) || is_copied_down(case, f, text, s.span))
+                        {
+                            found.level = Level::Hint;
+                            found.why = Some(
+                                "what was in the slot goes on being used, by who is given it or in the slice, and what is added next takes the slot"
+                                    .into(),
+                            );
+                        }
+                        if is_for_reuse(text) {
+                            found.level = Level::Hint;
+                            found.why = Some("by its name it holds what is used again: the slots are filled anew, and are no more than there were at once".into());
+                        }
                         if matches!(case.pkg.underlying(&of), Type::Func(_)) {
                             found.level = Level::Hint;
                             found.why = Some("functions are small, unless they have bound something large".into());
@@ -175,6 +188,8 @@ fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
 fn is_one_of_them<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
     let over = |l: &For<'a>| match &l.head {
         ForHead::Range { over, .. } => case.file(f).at(over.span) == text,
+        // `for i := 0; i < len(s); i++`.
+        ForHead::Clause { cond: Some(cond), .. } => case.file(f).at(cond.span).contains(&format!("len({text})")),
         _ => false,
     };
     let mut ends = false;
@@ -186,6 +201,46 @@ fn is_one_of_them<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Spa
         });
     }
     ends
+}
+
+/// Whether the last element is read before it is cut off, into a variable or as what is given back: `x :=
+/// s[len(s)-1]`, or at the number by which the slice is cut.
+fn is_read_before<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
+    let mut read = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            let Node::Stmt(s) = node else { return };
+            let (StmtKind::Define(_, r) | StmtKind::Assign("=", _, r)) = &s.kind else { return };
+            let near = s.span.end <= cut.start && cut.line.saturating_sub(s.span.line) <= 8;
+            read |=
+                near && r.iter().any(|v| matches!(&v.kind, ExprKind::Index(x, _) if case.file(f).at(x.span) == text));
+        });
+    }
+    read
+}
+
+/// Whether those behind are moved up by one before: `copy(s[i:], s[i+1:])`. What the slot points to is still
+/// in the slice.
+fn is_copied_down<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str, cut: Span) -> bool {
+    let mut copied = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            let Node::Expr(e) = node else { return };
+            let Some(call) = e.call().filter(|c| c.fun.ident() == Some("copy")) else { return };
+            let of = |a: &Expr<'a>| match &a.kind {
+                ExprKind::Slice(x, _) => case.file(f).at(x.span) == text,
+                _ => case.file(f).at(a.span) == text,
+            };
+            copied |= e.span.end <= cut.start && call.args.len() == 2 && call.args.iter().all(of);
+        });
+    }
+    copied
+}
+
+/// Whether a slice is named as a pool of what is used again.
+fn is_for_reuse(text: &str) -> bool {
+    let name = text.rsplit('.').next().unwrap_or(text).to_lowercase();
+    ["pool", "idle", "free", "spare", "avail", "recycle"].iter().any(|w| name.contains(w))
 }
 
 /// Whether a cut of the last element stands further down than an append of one to the same slice.

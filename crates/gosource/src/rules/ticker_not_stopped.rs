@@ -98,8 +98,22 @@ fn say<'a>(case: &Case<'a>, id: FnId, site: &Site<'a>, what: String, out: &mut O
         found.level = Level::Hint;
         found.why = Some("the module says Go 1.23 or later, where an unreachable ticker is collected".into());
     } else {
-        out.found(id, site.expr.span, format!("{what}; its timer stays with the runtime for ever"));
+        let found = out.found(id, site.expr.span, format!("{what}; its timer stays with the runtime for ever"));
+        if is_started_once(case, id) {
+            found.level = Level::Hint;
+            found.why = Some(
+                "the function is started as a goroutine, and in no loop: one that ends as the service does leaves one"
+                    .into(),
+            );
+        }
     }
+}
+
+/// Whether all that this package does with a function is to start it as a goroutine, in no loop, and where no
+/// request comes.
+fn is_started_once(case: &Case<'_>, id: FnId) -> bool {
+    let mut edges = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).peekable();
+    edges.peek().is_some() && edges.all(|e| e.starts && !e.in_loop && !case.calls.is_hot(case.pkg, e.caller, e.unit))
 }
 
 /// `main` and `init` end with the program.

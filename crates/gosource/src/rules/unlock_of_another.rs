@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::is_hand_over_hand;
-use crate::meaning::locks::{LockCall, Op, lock_call};
+use crate::meaning::locks::{LockCall, Op, lock_call, other_name};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::Span;
 use crate::syntax::visit::Node;
@@ -35,6 +35,8 @@ impl Rule for UnlockOfAnother {
                 });
                 let whole = case.file(f).at(f.decl.span);
                 let gives_back = |key: &str, how: &str| whole.contains(&format!("{key}.{how}"));
+                // One lock by two names.
+                let is_one = |key: &str, other: &str| other_name(case.pkg, f, key).as_deref() == Some(other);
                 for (i, (call, span)) in calls.iter().enumerate().filter(|(_, (c, _))| !c.op.takes()) {
                     let taken = |op: Op| calls.iter().any(|(c, _)| c.key == call.key && c.op == op);
                     if taken(Op::Lock) || taken(Op::RLock) {
@@ -62,6 +64,8 @@ impl Rule for UnlockOfAnother {
                         let back = if c.op == Op::RLock { "RUnlock" } else { "Unlock" };
                         c.op.takes()
                             && c.key != call.key
+                            && !is_one(c.key, call.key)
+                            && !is_one(call.key, c.key)
                             && c.op.counterpart() == back
                             && !gives_back(c.key, back)
                             && (c.op == Op::RLock) == (call.op == Op::RUnlock)

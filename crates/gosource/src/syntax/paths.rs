@@ -370,6 +370,17 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
                 self.exprs(one, &mut inside);
                 rest = self.branch(one, false, rest);
                 inside = self.branch(one, true, inside);
+            } else if conditions && !exprs.is_empty() {
+                // `case errors.Is(err, a), errors.Is(err, b):`: the first that holds leads in.
+                let mut left = std::mem::take(&mut rest);
+                inside = Vec::new();
+                for one in exprs {
+                    self.exprs(one, &mut left);
+                    let yes = self.branch(one, true, left.clone());
+                    self.join(&mut inside, yes);
+                    left = self.branch(one, false, left);
+                }
+                rest = left;
             } else {
                 for e in exprs {
                     self.exprs(e, &mut inside);
