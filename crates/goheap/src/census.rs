@@ -103,8 +103,8 @@ pub(crate) fn largest(
     }
     parts.extend(channels.iter().flat_map(|c| c.buffer.into_iter().chain([c.object])));
     let of_channel = |c: &FoundChan| c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object);
-    // Bytes and elements of each first, and its place among all: there are hundreds of thousands, and the rest
-    // is asked of few.
+    // Bytes and elements of each first, and its place among all: there are hundreds of thousands, and the
+    // rest is asked of few.
     let (of_maps, of_channels) = (maps.len(), channels.len());
     let each = maps.iter().map(|m| Some((m.bytes, m.arrays.elements)));
     let each = each.chain(channels.iter().map(|c| Some((of_channel(c), c.header.len))));

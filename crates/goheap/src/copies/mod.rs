@@ -312,9 +312,8 @@ impl Grouped {
     }
 
     fn unite(&mut self, other: Self) {
-        for (number, all) in other.equal {
-            self.equal.entry(number).or_default().extend(all);
-        }
+        // In no order: whoever asks sorts what is told.
+        other.equal.into_iter().for_each(|(number, all)| self.equal.entry(number).or_default().extend(all));
         self.unread.extend(other.unread);
         self.broken += other.broken;
     }

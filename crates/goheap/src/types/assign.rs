@@ -45,7 +45,7 @@ pub(crate) struct Assigner<'a> {
     pub(super) slots: Slots,
     pub(super) types: TypeReader<'a>,
     pub(super) kinds: Kinds,
-    /// Of each type that pointers lead to what stands there; and the number of its kind, once it is asked for.
+    /// Of each type that pointers lead to what stands there; and its kind's number, once that is asked for.
     pointed: FxHashMap<Addr, (Pointed, Option<u32>)>,
     /// By number: kind, and how it is believed.
     of: Believed,

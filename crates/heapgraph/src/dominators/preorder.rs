@@ -233,8 +233,8 @@ fn only_crossing(number: &[u32], pointing: &Bits, targets: &mut Vec<u32>, parent
     })
 }
 
-/// Keeps of the lists of targets of all `pointing` nodes, one behind another, what `kept` gives for them, which
-/// hears the number of each node too; gives the nodes whose lists are not empty.
+/// Keeps of the lists of targets of all `pointing` nodes, one behind another, what `kept` gives for them,
+/// which hears the number of each node too; gives the nodes whose lists are not empty.
 fn narrowed(
     number: &[u32],
     pointing: &Bits,

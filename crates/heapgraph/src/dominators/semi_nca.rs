@@ -12,7 +12,7 @@
 use super::preorder::{ByTarget, Crossing};
 
 /// Parts of the targets whose sources are sorted at a time, and targets of the smallest part.
-const PARTS: u32 = 4;
+const PARTS: u32 = 8;
 const LEAST_PART: u32 = 1 << 16;
 
 /// Two numbers of one node, which are asked for together.
