@@ -1,6 +1,8 @@
 //! The largest collections: maps, slices, strings and channels, by elements and by bytes, with the way by
 //! which each is kept.
 
+use std::cmp::Reverse;
+
 use lastgasp_goruntime::TypeReader;
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
@@ -101,21 +103,46 @@ pub(crate) fn largest(
     }
     parts.extend(channels.iter().flat_map(|c| c.buffer.into_iter().chain([c.object])));
     let of_channel = |c: &FoundChan| c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object);
-    // Bytes and elements of each first: there are hundreds of thousands, and the rest is asked of few.
-    let of_maps = maps.iter().map(|m| (m.bytes, m.arrays.elements, Counting::Map(m)));
-    let of_channels = channels.iter().map(|c| (of_channel(c), c.header.len, Counting::Chan(c)));
-    let of_arrays = arrays.all.iter().filter(|a| !parts.contains(&a.object)).filter_map(|a| {
-        let longest = a.longest.as_ref()?;
-        Some((layout.bytes(a.object), longest.len, Counting::Array(a.object, longest)))
-    });
-    let mut all: Vec<(u64, u64, Counting<'_>)> = of_maps.chain(of_channels).chain(of_arrays).collect();
-    all.sort_by_key(|(bytes, elements, _)| std::cmp::Reverse((*bytes, *elements)));
+    // Bytes and elements of each first, and its place among all: there are hundreds of thousands, and the
+    // rest is asked of few.
+    let (of_maps, of_channels) = (maps.len(), channels.len());
+    let each = maps.iter().map(|m| Some((m.bytes, m.arrays.elements)));
+    let each = each.chain(channels.iter().map(|c| Some((of_channel(c), c.header.len))));
+    let each = each.chain(arrays.all.iter().map(|a| {
+        let longest = a.longest.as_ref().filter(|_| !parts.contains(&a.object))?;
+        Some((layout.bytes(a.object), longest.len))
+    }));
+    let all = (0..).zip(each).filter_map(|(at, of)| of.map(|(bytes, elements)| (bytes, elements, at)));
+    most(all.collect())
+        .into_iter()
+        .filter_map(|(bytes, elements, at)| {
+            let of = match at as usize {
+                at if at < of_maps => Counting::Map(maps.get(at)?),
+                at if at < of_maps + of_channels => Counting::Chan(channels.get(at - of_maps)?),
+                at => {
+                    let array = arrays.all.get(at - of_maps - of_channels)?;
+                    Counting::Array(array.object, array.longest.as_ref()?)
+                }
+            };
+            Some(found(heap, types, of, bytes, elements))
+        })
+        .collect()
+}
+
+/// Of bytes, elements and place those of the most bytes, and of the rest those of the most elements; equal
+/// ones by their places.
+fn most(mut all: Vec<(u64, u64, u32)>) -> Vec<(u64, u64, u32)> {
+    let by_bytes = |(bytes, elements, at): &(u64, u64, u32)| (Reverse((*bytes, *elements)), *at);
+    let by_elements = |(bytes, elements, at): &(u64, u64, u32)| (Reverse((*elements, *bytes)), *at);
+    if all.len() > LARGEST {
+        all.select_nth_unstable_by_key(LARGEST, by_bytes);
+    }
     let mut rest = all.split_off(all.len().min(LARGEST));
-    rest.sort_by_key(|(bytes, elements, _)| std::cmp::Reverse((*elements, *bytes)));
+    all.sort_unstable_by_key(by_bytes);
+    rest.sort_unstable_by_key(by_elements);
     rest.truncate(LARGEST);
     all.append(&mut rest);
-    drop(rest);
-    all.into_iter().map(|(bytes, elements, of)| found(heap, types, of, bytes, elements)).collect()
+    all
 }
 
 /// What is counted.
@@ -241,6 +268,19 @@ fn is_of_bytes(type_name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_most_bytes_then_the_most_elements_of_the_rest() {
+        let all: Vec<(u64, u64, u32)> =
+            (0..3 * LARGEST as u32).map(|at| (u64::from(at / 4), u64::from(at % 7), at)).collect();
+        let mut plain = all.clone();
+        plain.sort_by_key(|(bytes, elements, _)| Reverse((*bytes, *elements)));
+        let mut rest = plain.split_off(LARGEST);
+        rest.sort_by_key(|(bytes, elements, _)| Reverse((*elements, *bytes)));
+        plain.extend(rest.into_iter().take(LARGEST));
+        assert_eq!(most(all), plain);
+        assert_eq!(most(vec![(1, 2, 0), (2, 1, 1)]), [(2, 1, 1), (1, 2, 0)]);
+    }
 
     #[test]
     fn what_may_be_a_queue() {

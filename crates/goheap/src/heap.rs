@@ -1,5 +1,6 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::{CodeTypes, Makers};
@@ -136,7 +137,8 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        let Edges { mut layout, mut parts, seeds, pointed, sudogs, to_arrays, .. } = edges;
+        let Edges { layout, mut parts, seeds, pointed, sudogs, to_arrays, .. } = edges;
+        let layout = Arc::new(layout);
         let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let mut code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
@@ -147,11 +149,10 @@ impl<'a> Heap<'a> {
         let said = (code, (&*holders.words, &holders.calls), &*holders.maps, &*holders.funcs);
         // Types and dominators need nothing of each other, so they are found side by side; of a target that
         // stands still types alone first, so that it runs on the sooner.
-        let spans = layout.clone();
-        let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), said, until);
+        let types_of = || Types::assign(taken, memory, &objects, &layout, (seeds, &samples), said, until);
         let mut graph_of = || {
-            let (layout, parts) = (std::mem::take(&mut layout), std::mem::take(&mut parts));
-            let mut graph = Graph::new(layout, parts, std::mem::take(&mut roots), THREADS)?;
+            let parts = std::mem::take(&mut parts);
+            let mut graph = Graph::new(Arc::clone(&layout), parts, std::mem::take(&mut roots), THREADS)?;
             let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));

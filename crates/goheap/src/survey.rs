@@ -16,6 +16,7 @@ use crate::copies::sites::Sites;
 use crate::copies::{self, Copies, copies};
 use crate::heap::Heap;
 use crate::phases::Phases;
+use crate::side_by_side::side_by_side;
 use crate::waste::{self, Waste};
 use crate::ways::Ways;
 
@@ -73,37 +74,50 @@ impl Heap<'_> {
     pub fn collections(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>, phases: &mut Phases) -> Seen<'_> {
         let until = Instant::now().checked_add(limits.time);
         let mut types = TypeReader::new(self.runtime, self.memory);
-        let map_types = MapTypes::read(&mut types);
-        phases.end("types of maps");
-        let mut finder = MapFinder::new(self, &mut types, &map_types, LEAST_MAP);
-        let mut budget = ReadBudget::of(limits.maps);
-        let maps = finder.all(&mut budget);
-        if finder.unread > 0 {
-            let why = format!("{} objects that may be maps could not be read, or a budget had ended", finder.unread);
+        // Neither needs anything of the other.
+        let ((maps, unread), (arrays, gaps_of_arrays)) = side_by_side(
+            || {
+                let map_types = MapTypes::read(&mut types);
+                let mut finder = MapFinder::new(self, &mut types, &map_types, LEAST_MAP);
+                let maps = finder.all(&mut ReadBudget::of(limits.maps));
+                (maps, finder.unread)
+            },
+            || {
+                let mut gaps = Vec::new();
+                (Arrays::read(self, &mut TypeReader::new(self.runtime, self.memory), &mut gaps), gaps)
+            },
+        );
+        if unread > 0 {
+            let why = format!("{unread} objects that may be maps could not be read, or a budget had ended");
             gaps.push(Gap::new(WHAT, why));
         }
-        phases.end("maps");
-        let arrays = Arrays::read(self, &mut types, gaps);
+        gaps.extend(gaps_of_arrays);
         if arrays.left_out > 0 {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
-        phases.end("arrays");
-        let mut contents = Contents::new(self.contents, ReadBudget::of(limits.content), until);
-        let mut sites = Sites::new(self);
-        let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
+        phases.end("maps, beside them arrays");
+        let ((largest, wasted), (copies, broken)) = side_by_side(
+            || {
+                let channels = channels(self, &mut types);
+                let largest = largest(self, &mut types, &maps, &channels, &arrays);
+                (largest, waste::found(self, &mut types, &maps, &arrays))
+            },
+            || {
+                let mut types = TypeReader::new(self.runtime, self.memory);
+                let mut contents = Contents::new(self.contents, ReadBudget::of(limits.content), until);
+                let mut sites = Sites::new(self);
+                let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
+                (copies, contents.broken)
+            },
+        );
         if copies.iter().any(|told| !told.is_of_content()) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }
-        if contents.broken > 0 {
-            let why = format!("the content of {} that are alike by shape could not be read", contents.broken);
+        if broken > 0 {
+            let why = format!("the content of {broken} that are alike by shape could not be read");
             gaps.push(Gap::new(WHAT, why));
         }
-        phases.end("copies");
-        let channels = channels(self, &mut types);
-        phases.end("channels");
-        let largest = largest(self, &mut types, &maps, &channels, &arrays);
-        let wasted = waste::found(self, &mut types, &maps, &arrays);
-        phases.end("census and waste");
+        phases.end("copies, beside them census and waste");
         Seen { heap: self, largest, wasted, copies }
     }
 }

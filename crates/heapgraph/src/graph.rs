@@ -6,6 +6,7 @@
 //! boxed numbers are leaves, and most have one holder.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::bits::{Bits, Ranked};
 use crate::edges::{EdgePart, Edges, Piece, Refused};
@@ -40,7 +41,7 @@ impl std::error::Error for TooLarge {}
 /// A heap's objects and who points to whom.
 #[derive(Clone, Debug)]
 pub struct Graph {
-    layout: HeapLayout,
+    layout: Arc<HeapLayout>,
     pub(crate) edges: Edges,
     roots: Roots,
     /// Objects that are no folded leaves, nor garbage that points nowhere.
@@ -63,9 +64,14 @@ impl Graph {
     /// roots. `threads` work on it and on what is asked of it later; answers do not depend on how many.
     ///
     /// # Errors
-    /// Where there are 2^31 nodes or more.
-    pub fn new(layout: HeapLayout, parts: Vec<EdgePart>, roots: Roots, threads: usize) -> Result<Self, TooLarge> {
-        let threads = threads.clamp(1, 64);
+    /// Where there are 2^30 nodes or more: of objects there are fewer.
+    pub fn new(
+        layout: impl Into<Arc<HeapLayout>>,
+        parts: Vec<EdgePart>,
+        roots: Roots,
+        threads: usize,
+    ) -> Result<Self, TooLarge> {
+        let (layout, threads) = (layout.into(), threads.clamp(1, 64));
         let (edges, refused) = Edges::new(parts);
         let numbered = Ranked::new(Bits::new(0)).ok_or(TooLarge)?;
         let to_numbered = Vec::new();
@@ -84,7 +90,8 @@ impl Graph {
         self.to_numbered = to_numbered;
         self.roots = roots;
         let nodes = self.objects_from() as u64 + u64::from(self.numbered.count());
-        if nodes < 1 << 31 { Ok(self) } else { Err(TooLarge) }
+        // Whoever walks notes two bits beside each.
+        if nodes < 1 << 30 { Ok(self) } else { Err(TooLarge) }
     }
 
     /// Takes from roots what `gone` says, each of which another holds too. Objects keep their numbers.

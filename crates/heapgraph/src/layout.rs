@@ -1,13 +1,18 @@
 //! Where objects are: spans of equal slots, and a number for each slot.
 
+use rustc_hash::FxHashMap;
+
 use crate::bits::Bits;
 use crate::retained::Retained;
 
 /// Bytes of a page of the index, as of Go's own.
 const PAGE: u64 = 8 << 10;
-/// Most pages that the index has an entry for: 32 MiB for a heap spread over 64 GiB. Where spans lie further
-/// apart, addresses are found by halving.
+/// Most pages that the index has an entry for: 128 MiB for a heap spread over 64 GiB. Where spans lie further
+/// apart, addresses are found by halving; and where nearly all of these pages would be none of a span.
 const MAX_INDEX: u64 = 8 << 20;
+const MAX_SPARSE: u64 = 16;
+/// So few pages have an entry in any case.
+const FEW_PAGES: u64 = 1 << 16;
 /// Most slots that are numbered: 32 MiB a set of them.
 pub const MAX_SLOTS: u64 = 1 << 28;
 
@@ -34,28 +39,63 @@ impl Span {
     }
 }
 
-/// A span that is kept, and how addresses in it are divided.
+/// A span that is kept.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     span: Span,
     /// Number of the first slot.
     first: u32,
+}
+
+/// How addresses in a span are divided: most spans are divided like many others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Division {
+    slot_bytes: u64,
+    slots: u32,
     /// 2^32 / slot_bytes, rounded up, where multiplying by it is exact in the whole span; else 0.
     reciprocal: u32,
 }
 
-impl Placed {
+impl Division {
+    fn of(span: &Span) -> Self {
+        Self { slot_bytes: span.slot_bytes, slots: span.slots, reciprocal: reciprocal(span) }
+    }
+
+    #[inline]
     fn slot(&self, offset: u64) -> Option<u32> {
         // The reciprocal is exact in the span alone. Its bytes are below 2^64: `end` has looked.
-        if offset >= self.span.slot_bytes * u64::from(self.span.slots) {
+        if offset >= self.slot_bytes * u64::from(self.slots) {
             return None;
         }
         let slot = match self.reciprocal {
-            0 => offset / self.span.slot_bytes,
+            0 => offset / self.slot_bytes,
             by => (offset * u64::from(by)) >> 32,
         };
         Some(slot as u32)
     }
+}
+
+/// What is asked of an address, page by page and in one place: pointers lead anywhere, and each place in
+/// memory that is looked at for one is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    /// The last span that begins in it or before.
+    span: u32,
+    /// Number of its first slot.
+    first: u32,
+    /// Pages from its first one.
+    back: u32,
+    /// How it is divided.
+    division: u32,
+}
+
+/// Where an address leads.
+struct Located {
+    span: usize,
+    slot: ObjectId,
+    slot_bytes: u64,
+    /// Bytes from the slot's start.
+    offset: u64,
 }
 
 /// `offset * reciprocal >> 32` is the quotient as long as offset * (reciprocal * slot_bytes - 2^32) < 2^32.
@@ -77,8 +117,9 @@ pub struct HeapLayout {
     refused: usize,
     /// Start of the first page of the index.
     origin: u64,
-    /// Spans that begin before each page; empty where that would be too many pages.
-    before: Vec<u32>,
+    /// The index; empty where that would be too many pages, or a page has more than one span.
+    pages: Vec<Page>,
+    divisions: Vec<Division>,
     /// The span of each 64 numbers.
     span_of: Vec<u32>,
     allocated: Bits,
@@ -99,7 +140,7 @@ impl HeapLayout {
                 continue;
             }
             out.span_of.resize(((next + numbers) / 64) as usize, out.spans.len() as u32);
-            out.spans.push(Placed { span, first: next as u32, reciprocal: reciprocal(&span) });
+            out.spans.push(Placed { span, first: next as u32 });
             (end, next) = (to, next + numbers);
         }
         out.refused = given - out.spans.len();
@@ -111,21 +152,27 @@ impl HeapLayout {
     fn index(&mut self, end: u64) {
         let Some(first) = self.spans.first() else { return };
         self.origin = first.span.base / PAGE * PAGE;
-        let pages = (end - self.origin) / PAGE + 2;
-        if pages > MAX_INDEX {
+        let pages = (end - self.origin) / PAGE + 1;
+        let begin_pages = self.spans.iter().all(|s| s.span.base.is_multiple_of(PAGE));
+        let used = self.spans.iter().map(|s| (s.span.slot_bytes * u64::from(s.span.slots)).div_ceil(PAGE));
+        let used = used.fold(0, u64::saturating_add).saturating_mul(MAX_SPARSE).max(FEW_PAGES);
+        if pages > MAX_INDEX.min(used) || !begin_pages {
             return;
         }
-        let mut at = 0;
-        self.before = (0..pages)
-            .map(|page| {
-                // Saturates at the very end of the address space, where no span begins.
-                let start = self.origin.saturating_add(page * PAGE);
-                while self.spans.get(at).is_some_and(|s| s.span.base < start) {
-                    at += 1;
-                }
-                at as u32
-            })
-            .collect();
+        let mut numbers: FxHashMap<Division, u32> = FxHashMap::default();
+        self.pages.reserve_exact(pages as usize);
+        for (span, placed) in self.spans.iter().enumerate() {
+            let next = self.spans.get(span + 1).map_or(pages, |next| (next.span.base - self.origin) / PAGE);
+            let division = *numbers.entry(Division::of(&placed.span)).or_insert_with_key(|division| {
+                self.divisions.push(*division);
+                (self.divisions.len() - 1) as u32
+            });
+            let mut page = Page { span: span as u32, first: placed.first, back: 0, division };
+            while (self.pages.len() as u64) < next {
+                self.pages.push(page);
+                page.back += 1;
+            }
+        }
     }
 
     /// How many spans were not believed.
@@ -146,33 +193,47 @@ impl HeapLayout {
     /// Index of the last span that begins at or below `address`, in the order of [`HeapLayout::spans`].
     pub fn span_at(&self, address: u64) -> Option<usize> {
         let offset = address.checked_sub(self.origin)?;
-        let (from, to) = if self.before.is_empty() {
-            (0, self.spans.len())
-        } else {
-            let page = usize::try_from(offset / PAGE).ok()?;
-            let to = *self.before.get(page.checked_add(1)?)? as usize;
-            // The last that begins before the page's end: nearly always it is the one, as spans begin with
-            // pages.
-            let last = to.checked_sub(1)?;
-            if self.spans[last].span.base <= address {
-                return Some(last);
-            }
-            (self.before[page] as usize, last)
-        };
-        let at = from + self.spans[from..to].partition_point(|s| s.span.base <= address);
-        at.checked_sub(1)
+        if !self.pages.is_empty() {
+            return self.pages.get(usize::try_from(offset / PAGE).ok()?).map(|page| page.span as usize);
+        }
+        self.spans.partition_point(|s| s.span.base <= address).checked_sub(1)
+    }
+
+    #[inline]
+    fn locate(&self, address: u64) -> Option<Located> {
+        let offset = address.checked_sub(self.origin)?;
+        if self.pages.is_empty() {
+            return self.locate_by_halving(address);
+        }
+        let page = self.pages.get(usize::try_from(offset / PAGE).ok()?)?;
+        let division = &self.divisions[page.division as usize];
+        let offset = offset % PAGE + u64::from(page.back) * PAGE;
+        let slot = division.slot(offset)?;
+        Some(Located {
+            span: page.span as usize,
+            slot: ObjectId(page.first + slot),
+            slot_bytes: division.slot_bytes,
+            offset: offset - u64::from(slot) * division.slot_bytes,
+        })
+    }
+
+    #[cold]
+    fn locate_by_halving(&self, address: u64) -> Option<Located> {
+        let span = self.span_at(address)?;
+        let Placed { span: Span { base, slot_bytes, .. }, first } = self.spans[span];
+        let offset = address - base;
+        let slot = Division::of(&self.spans[span].span).slot(offset)?;
+        Some(Located { span, slot: ObjectId(first + slot), slot_bytes, offset: offset - u64::from(slot) * slot_bytes })
     }
 
     /// The slot that `address` points into, whether or not it holds an object.
     pub fn slot_at(&self, address: u64) -> Option<ObjectId> {
-        self.sized_slot_at(address).map(|(slot, _)| slot)
+        self.locate(address).map(|at| at.slot)
     }
 
     /// The same with its bytes.
     pub(crate) fn sized_slot_at(&self, address: u64) -> Option<(ObjectId, u64)> {
-        let placed = &self.spans[self.span_at(address)?];
-        let slot = placed.slot(address - placed.span.base)?;
-        Some((ObjectId(placed.first + slot), placed.span.slot_bytes))
+        self.locate(address).map(|at| (at.slot, at.slot_bytes))
     }
 
     /// The object that `address` points to, or into.
@@ -183,12 +244,8 @@ impl HeapLayout {
     /// The same with the index of its span, and how many bytes behind its slot's start that is: all that who
     /// follows pointers asks, looked up once.
     pub fn place_of(&self, address: u64) -> Option<(ObjectId, usize, u64)> {
-        let index = self.span_at(address)?;
-        let placed = &self.spans[index];
-        let offset = address - placed.span.base;
-        let slot = placed.slot(offset)?;
-        let object = ObjectId(placed.first + slot);
-        self.is_allocated(object).then(|| (object, index, offset - u64::from(slot) * placed.span.slot_bytes))
+        let at = self.locate(address)?;
+        self.is_allocated(at.slot).then_some((at.slot, at.span, at.offset))
     }
 
     /// Marks slots of a span (by its index) as allocated: bit `i % 8` of byte `i / 8` is slot `i`, as in the
@@ -335,11 +392,15 @@ mod tests {
         fn addresses_and_numbers_are_each_others_inverse(
             gaps in prop::collection::vec((0u64..40_000, 1u64..70_000, 1u32..200), 1..40),
             far in any::<bool>(),
+            begin_pages in any::<bool>(),
         ) {
             let mut at = 0xc0_0000_0000;
             let mut spans = Vec::new();
             for (gap, slot_bytes, slots) in gaps {
                 at += gap;
+                if begin_pages {
+                    at = at.next_multiple_of(PAGE);
+                }
                 spans.push(span(at, slot_bytes, slots));
                 at += slot_bytes * u64::from(slots);
             }
@@ -347,8 +408,13 @@ mod tests {
                 spans.push(span(1 << 46, 4096, 3));
             }
             let mut layout = HeapLayout::new(spans.iter().rev().copied().collect());
+            prop_assert!(!layout.pages.is_empty() || far || !begin_pages, "they are looked up by page");
             for (i, span) in spans.iter().enumerate() {
                 layout.allocate_all(i);
+                let end = span.end().unwrap();
+                let next = spans.get(i + 1).map(|next| next.base);
+                prop_assert_eq!(layout.slot_at(end).is_some(), next == Some(end));
+                prop_assert_eq!(layout.span_at(end - 1), Some(i));
                 for slot in 0..span.slots {
                     let address = span.base + u64::from(slot) * span.slot_bytes;
                     let object = layout.object_at(address).unwrap();

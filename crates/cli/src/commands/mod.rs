@@ -11,6 +11,7 @@ mod evidence_of;
 mod explain;
 mod heap;
 mod incident;
+mod large_pages;
 mod ps;
 mod report;
 mod run;

@@ -7,6 +7,7 @@ pub(crate) mod content;
 pub(crate) mod sites;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use lastgasp_goruntime::TypeReader;
@@ -89,9 +90,9 @@ pub struct HeldCopies {
 /// before is not kept once more.
 struct One<'a> {
     object: ObjectId,
+    /// The number of its type's name, where that is known.
+    name: Option<NameId>,
     bytes: u64,
-    /// Its type, where it is known.
-    name: Option<Arc<str>>,
     what: Content<'a>,
 }
 
@@ -99,20 +100,46 @@ impl One<'_> {
     /// What of it may have been sampled.
     fn parts(&self, heap: &Heap<'_>) -> Vec<ObjectId> {
         match &self.what {
-            Content::Map(m, _) => {
+            Content::Map(m) => {
                 let arrays = m.arrays.arrays.iter().chain(&m.arrays.tables);
                 arrays.filter_map(|a| heap.graph.layout().object_at(a.0)).collect()
             }
-            Content::Sequence(..) => vec![self.object],
+            Content::Sequence(_) => vec![self.object],
         }
     }
 }
 
+/// A name's number among `Names`: its place, from 1 on.
+type NameId = NonZeroU32;
+
+/// Names of types, each once.
+#[derive(Default)]
+struct Names {
+    all: Vec<Arc<str>>,
+    numbers: FxHashMap<Arc<str>, NameId>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> Option<NameId> {
+        if let Some(known) = self.numbers.get(name) {
+            return Some(*known);
+        }
+        let name: Arc<str> = name.into();
+        self.all.push(Arc::clone(&name));
+        let number = u32::try_from(self.all.len()).ok().and_then(NameId::new)?;
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    fn get(&self, number: NameId) -> Option<&str> {
+        self.all.get(number.get() as usize - 1).map(|name| &**name)
+    }
+}
+
+/// What is compared.
 enum Content<'a> {
-    /// And the bytes of a slot, where those are the content.
-    Map(&'a FoundMap, Option<u64>),
-    /// And whether its bytes are the content.
-    Sequence(&'a Sequence, bool),
+    Map(&'a FoundMap),
+    Sequence(&'a Sequence),
 }
 
 /// How much of a content is looked at.
@@ -125,25 +152,31 @@ enum Look {
 }
 
 impl Content<'_> {
-    /// As a number: of equals it is one.
+    /// As a number: of equals it is one. The shape says whether bytes are the content.
     fn number(
         &self,
-        look: Look,
+        (look, shape): (Look, &Shape),
         contents: &mut Contents<'_>,
         types: &mut TypeReader<'_>,
         reader: &mut MapReader<'_>,
     ) -> Result<u128, NotRead> {
         match self {
-            Self::Map(m, plain) => match look {
-                Look::Glance => contents.glance_at_map(types, reader, m, *plain),
-                Look::Whole => contents.map(types, reader, m, *plain),
-            },
-            Self::Sequence(s, is_plain) => match (s.elem.filter(|_| !is_plain), look) {
-                (Some(elem), Look::Glance) => contents.glance_at_values(types, s.at, elem, s.len),
-                (Some(elem), Look::Whole) => contents.values(types, s.at, elem, s.len),
-                (None, Look::Glance) => contents.glance_at_bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
-                (None, Look::Whole) => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
-            },
+            Self::Map(m) => {
+                let plain = if let Shape::PlainMap { slot, .. } = shape { Some(*slot) } else { None };
+                match look {
+                    Look::Glance => contents.glance_at_map(types, reader, m, plain),
+                    Look::Whole => contents.map(types, reader, m, plain),
+                }
+            }
+            Self::Sequence(s) => {
+                let is_plain = matches!(shape, Shape::PlainArray { .. });
+                match (s.elem.filter(|_| !is_plain), look) {
+                    (Some(elem), Look::Glance) => contents.glance_at_values(types, s.at, elem, s.len),
+                    (Some(elem), Look::Whole) => contents.values(types, s.at, elem, s.len),
+                    (None, Look::Glance) => contents.glance_at_bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+                    (None, Look::Whole) => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+                }
+            }
         }
     }
 }
@@ -170,46 +203,45 @@ pub(crate) fn copies(
 ) -> Vec<Told> {
     let mut alike: BTreeMap<Shape, Vec<One<'_>>> = BTreeMap::new();
     let layout = heap.graph.layout();
+    let mut names = Names::default();
     for m in maps {
         let elements = m.arrays.elements;
         if elements == 0 || elements < LEAST_ELEMENTS && m.bytes < LEAST_BYTES {
             continue;
         }
         let bytes = retained(heap, m.object).max(m.bytes);
-        let name: Option<Arc<str>> = m.of.as_ref().map(|of| Arc::from(&*of.name));
-        let plain = contents.plain_slot(types, m);
-        let shape = match (plain, &name) {
+        let shape = match (contents.plain_slot(types, m), &m.of) {
             // One of which the type is not known may be equal to one of which it is.
             (Some(slot), _) => Shape::PlainMap { slot, elements },
-            (None, Some(name)) => Shape::Typed { name: name.to_string(), elements },
+            (None, Some(of)) => Shape::Typed { name: of.name.to_string(), elements },
             (None, None) => continue,
         };
-        let one = One { object: m.object, bytes, name, what: Content::Map(m, plain) };
+        let name = m.of.as_ref().and_then(|of| names.number(&of.name));
+        let one = One { object: m.object, name, bytes, what: Content::Map(m) };
         alike.entry(shape).or_default().push(one);
     }
     // Of each type of elements what arrays of it are called.
-    let mut names: FxHashMap<(Option<Addr>, bool), Option<Arc<str>>> = FxHashMap::default();
+    let mut of_arrays: FxHashMap<(Option<Addr>, bool), Option<NameId>> = FxHashMap::default();
     for a in &arrays.all {
         let Some(s) = &a.longest else { continue };
         if s.len == 0 || s.len < LEAST_ELEMENTS && s.len.saturating_mul(s.elem_bytes) < LEAST_BYTES {
             continue;
         }
-        let name = names.entry((s.elem, s.is_string)).or_insert_with(|| match s.elem.and_then(|e| types.get(e)) {
-            Some(elem) => Some(format!("[]{}", elem.name).into()),
-            None if s.is_string => Some("string".into()),
+        let of_array = of_arrays.entry((s.elem, s.is_string));
+        let name = *of_array.or_insert_with(|| match s.elem.and_then(|e| types.get(e)) {
+            Some(elem) => names.number(&format!("[]{}", elem.name)),
+            None if s.is_string => names.number("string"),
             None => None,
         });
-        let name = name.clone();
         let is_plain =
             s.is_string || s.elem.map_or_else(|| heap.is_noscan_object(a.object), |e| contents.is_plain(types, e));
-        let shape = match &name {
+        let shape = match name.and_then(|name| names.get(name)) {
             _ if is_plain => Shape::PlainArray { elem_bytes: s.elem_bytes, elements: s.len, is_string: s.is_string },
-            Some(name) => Shape::Typed { name: name.to_string(), elements: s.len },
+            Some(name) => Shape::Typed { name: name.to_owned(), elements: s.len },
             None => continue,
         };
         let bytes = retained(heap, a.object).max(layout.bytes(a.object));
-        let what = Content::Sequence(s, is_plain);
-        alike.entry(shape).or_default().push(One { object: a.object, bytes, name, what });
+        alike.entry(shape).or_default().push(One { object: a.object, name, bytes, what: Content::Sequence(s) });
     }
     let mut candidates: Vec<(Shape, Vec<One<'_>>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
     // Where a budget ends, the most was compared.
@@ -217,31 +249,24 @@ pub(crate) fn copies(
     let mut found = Vec::new();
     let mut reader = MapReader::new(heap.runtime, heap.contents);
     for (shape, all) in candidates {
-        let mut unread = Vec::new();
-        let mut alike: FxHashMap<u128, Vec<One<'_>>> = FxHashMap::default();
-        for one in all {
-            match one.what.number(Look::Glance, contents, types, &mut reader) {
-                Ok(number) => alike.entry(number).or_default().push(one),
-                Err(NotRead::Budget) => unread.push(one),
-                Err(NotRead::Broken) => contents.broken += 1,
-                Err(NotRead::Blank) => {}
-            }
+        let mut glanced = Grouped::default();
+        for (at, one) in (0..).zip(&all) {
+            glanced.add(at, one.what.number((Look::Glance, &shape), contents, types, &mut reader));
         }
-        let mut equal: FxHashMap<u128, Vec<One<'_>>> = FxHashMap::default();
-        let alike: Vec<One<'_>> = alike.into_values().filter(|v| v.len() > 1).flatten().collect();
-        let numbers = numbers(heap, contents, types, &mut reader, &alike);
-        for (one, content) in alike.into_iter().zip(numbers) {
-            match content {
-                Ok(number) => equal.entry(number).or_default().push(one),
-                Err(NotRead::Budget) => unread.push(one),
-                // One that cannot be read is like no other: that it is missing is said.
-                Err(NotRead::Broken) => contents.broken += 1,
-                Err(NotRead::Blank) => {}
-            }
-        }
-        let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
+        let mut alike: Vec<u32> = glanced.equal.into_values().filter(|v| v.len() > 1).flatten().collect();
+        // As they stand in memory, mostly.
+        alike.sort_unstable();
+        let alike: Vec<(u32, &One<'_>)> =
+            alike.into_iter().filter_map(|at| Some((at, all.get(at as usize)?))).collect();
+        let mut looked_at = grouped(heap, contents, types, &mut reader, (&shape, &alike));
+        drop(alike);
+        looked_at.unread.extend(glanced.unread);
+        // One that cannot be read is like no other: that it is missing is said.
+        contents.broken += glanced.broken + looked_at.broken;
+        let groups = looked_at.equal.into_values().map(|v| (v, true)).chain([(looked_at.unread, false)]);
         for (group, of_content) in groups.filter(|(v, _)| v.len() > 1) {
-            let copies = describe(heap, &shape, &group, of_content, sites);
+            let group: Vec<&One<'_>> = group.into_iter().filter_map(|at| all.get(at as usize)).collect();
+            let copies = describe(heap, (&shape, &names), &group, of_content, sites);
             found.push(Told { copies, objects: group.iter().map(|o| o.object).collect() });
         }
     }
@@ -251,32 +276,73 @@ pub(crate) fn copies(
     found
 }
 
-/// The content of each as a number, on two threads where that is much: of the dead it is there for two
-/// seconds.
-fn numbers(
+/// Those of one shape, by their indices: there are hundreds of thousands.
+#[derive(Default)]
+struct Grouped {
+    /// By their content, or what was seen of it.
+    equal: FxHashMap<u128, Vec<u32>>,
+    /// Those at which a budget had ended.
+    unread: Vec<u32>,
+    /// How many could not be read.
+    broken: u64,
+}
+
+impl Grouped {
+    /// Those of equal content among some.
+    fn of(
+        (shape, all): (&Shape, &[(u32, &One<'_>)]),
+        contents: &mut Contents<'_>,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+    ) -> Self {
+        let mut out = Self::default();
+        for (at, one) in all {
+            out.add(*at, one.what.number((Look::Whole, shape), contents, types, reader));
+        }
+        out
+    }
+
+    fn add(&mut self, at: u32, content: Result<u128, NotRead>) {
+        match content {
+            Ok(number) => self.equal.entry(number).or_default().push(at),
+            Err(NotRead::Budget) => self.unread.push(at),
+            Err(NotRead::Broken) => self.broken += 1,
+            Err(NotRead::Blank) => {}
+        }
+    }
+
+    fn unite(&mut self, other: Self) {
+        // In no order: whoever asks sorts what is told.
+        other.equal.into_iter().for_each(|(number, all)| self.equal.entry(number).or_default().extend(all));
+        self.unread.extend(other.unread);
+        self.broken += other.broken;
+    }
+}
+
+/// Those of equal content, on two threads where that is much: of the dead it is there for two seconds.
+fn grouped(
     heap: &Heap<'_>,
     contents: &mut Contents<'_>,
     types: &mut TypeReader<'_>,
     reader: &mut MapReader<'_>,
-    all: &[One<'_>],
-) -> Vec<Result<u128, NotRead>> {
-    if all.iter().map(|one| one.bytes).sum::<u64>() < WORTH_A_THREAD {
-        return all.iter().map(|one| one.what.number(Look::Whole, contents, types, reader)).collect();
+    (shape, all): (&Shape, &[(u32, &One<'_>)]),
+) -> Grouped {
+    if all.iter().map(|(_, one)| one.bytes).sum::<u64>() < WORTH_A_THREAD {
+        return Grouped::of((shape, all), contents, types, reader);
     }
     let (own, others) = all.split_at(all.len() / 2);
     let share = contents.share();
     let (mut out, (theirs, left)) = side_by_side(
-        || own.iter().map(|one| one.what.number(Look::Whole, contents, types, reader)).collect::<Vec<_>>(),
+        || Grouped::of((shape, own), contents, types, reader),
         || {
             let mut contents = Contents::of(heap.contents, share);
             let mut types = TypeReader::new(heap.runtime, heap.memory);
             let mut reader = MapReader::new(heap.runtime, heap.contents);
-            let all = others.iter().map(|one| one.what.number(Look::Whole, &mut contents, &mut types, &mut reader));
-            (all.collect::<Vec<_>>(), contents.budget.bytes)
+            (Grouped::of((shape, others), &mut contents, &mut types, &mut reader), contents.budget.bytes)
         },
     );
     contents.budget.bytes += left;
-    out.extend(theirs);
+    out.unite(theirs);
     out
 }
 
@@ -310,7 +376,13 @@ fn held_by(heap: &Heap<'_>, held: &[Option<HeldBy>]) -> Vec<HeldCopies> {
 }
 
 /// All that is said of equal ones but who holds them.
-fn describe(heap: &Heap<'_>, shape: &Shape, group: &[One<'_>], of_content: bool, sites: &mut Sites<'_>) -> Copies {
+fn describe(
+    heap: &Heap<'_>,
+    (shape, known): (&Shape, &Names),
+    group: &[&One<'_>],
+    of_content: bool,
+    sites: &mut Sites<'_>,
+) -> Copies {
     // The one that most of the samples name.
     let mut built: FxHashMap<BuiltAt, u64> = FxHashMap::default();
     for part in group.iter().flat_map(|o| o.parts(heap)) {
@@ -321,7 +393,7 @@ fn describe(heap: &Heap<'_>, shape: &Shape, group: &[One<'_>], of_content: bool,
     let built = built.into_iter().max_by(|a, b| (a.1, &b.0.function).cmp(&(b.1, &a.0.function))).map(|(site, _)| site);
     // What most of those are called of which it is known: what is equal byte for byte is one thing.
     let mut names: BTreeMap<&str, u64> = BTreeMap::new();
-    for name in group.iter().filter_map(|o| o.name.as_deref()) {
+    for name in group.iter().filter_map(|o| known.get(o.name?)) {
         *names.entry(name).or_default() += 1;
     }
     let name = names.into_iter().max_by_key(|(_, n)| *n).map(|(name, _)| name.to_owned());

@@ -45,7 +45,8 @@ pub(crate) struct Assigner<'a> {
     pub(super) slots: Slots,
     pub(super) types: TypeReader<'a>,
     pub(super) kinds: Kinds,
-    pointed: FxHashMap<Addr, Pointed>,
+    /// Of each type that pointers lead to what stands there; and its kind's number, once that is asked for.
+    pointed: FxHashMap<Addr, (Pointed, Option<u32>)>,
     /// By number: kind, and how it is believed.
     of: Believed,
     /// Objects whose pointers are still to be followed.
@@ -131,14 +132,17 @@ impl<'a> Assigner<'a> {
 
     /// Says what stands at an address; whether it is believed.
     pub(crate) fn offer(&mut self, at: Addr, kind: Kind, trust: Trust, extent: Extent) -> bool {
-        let Some((object, index, offset)) = self.leads_to(at) else { return false };
-        let Some(class) = self.slots.class(index) else { return false };
-        // What points into the middle of something says nothing of the whole.
-        if offset != class.header {
-            return false;
-        }
+        let Some((object, index, class)) = self.starts_at(at) else { return false };
         let Some(number) = self.kinds.number(&mut self.types, kind) else { return false };
         self.place(object, index, class, number, trust, extent)
+    }
+
+    /// The object that begins where is pointed to: what points into the middle of something says nothing of
+    /// the whole.
+    fn starts_at(&self, at: Addr) -> Option<(ObjectId, usize, SlotClass)> {
+        let (object, index, offset) = self.leads_to(at)?;
+        let class = self.slots.class(index)?;
+        (offset == class.header).then_some((object, index, class))
     }
 
     /// As [`Assigner::offer`], of an object that begins where was pointed to.
@@ -253,6 +257,11 @@ impl<'a> Assigner<'a> {
             *queued = true;
             self.queue.push_back(index as u32);
         }
+    }
+
+    /// Whether an object waits.
+    pub(super) fn waits(&self, object: ObjectId) -> bool {
+        self.pending.get(object.0 as usize / 64).is_some_and(|word| word >> (object.0 % 64) & 1 == 1)
     }
 
     /// Whether an object waits; then it does not any more.
@@ -393,21 +402,29 @@ impl<'a> Assigner<'a> {
     }
 
     fn pointer(&mut self, elem: Addr, to: Addr) {
-        let pointed = match self.pointed.get(&elem) {
-            Some(pointed) => *pointed,
+        let (pointed, number) = match self.pointed.get(&elem) {
+            Some(known) => *known,
             None => {
                 let pointed = match self.types.get(elem) {
                     Some(of) if is_runtime_timer(self.rt, &of) => Pointed::Timer,
                     Some(of) if is_trie_node(&of) => Pointed::TrieNode,
                     _ => Pointed::Whole,
                 };
-                self.pointed.insert(elem, pointed);
-                pointed
+                self.pointed.insert(elem, (pointed, None));
+                (pointed, None)
             }
         };
         match pointed {
             Pointed::Whole => {
-                self.offer(to, Kind::One(elem), self.by_word, Extent::Whole);
+                let Some((object, index, class)) = self.starts_at(to) else { return };
+                let number = number.unwrap_or_else(|| {
+                    let number = self.kinds.number(&mut self.types, Kind::One(elem)).unwrap_or(UNTYPED);
+                    self.pointed.insert(elem, (pointed, Some(number)));
+                    number
+                });
+                if number != UNTYPED {
+                    self.place(object, index, class, number, self.by_word, Extent::Whole);
+                }
             }
             Pointed::Timer => {
                 self.offer(to, Kind::One(elem), self.by_word, Extent::AtLeast(0));

@@ -9,7 +9,8 @@ use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
 use super::assign::{Assigner, Place};
-use super::kinds::{Plan, Target};
+use super::kinds::{Plan, Target, UNTYPED};
+use super::slots::SlotClass;
 use super::trust::Trust;
 
 /// Largest slot of which all pointers are held against the kind before any is followed, in bytes.
@@ -27,6 +28,7 @@ impl Assigner<'_> {
     /// Goes on from all that waits, until nothing does, or the time is over.
     pub(crate) fn follow(&mut self, until: Option<Instant>) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
+        let mut room = Room::default();
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
         while let Some(index) = self.queue.pop_front() {
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -51,7 +53,7 @@ impl Assigner<'_> {
                 if left == 0 {
                     return;
                 }
-                let mut visitor = Propagate::new(self);
+                let mut visitor = Propagate::new(self, class, &mut room);
                 if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
                     for object in waiting {
                         reader.read_slot(span, object.0 - first.0, &mut visitor);
@@ -86,18 +88,32 @@ impl Assigner<'_> {
 struct Found {
     offset: u64,
     to: Addr,
-    place: Place,
+    /// Where it leads, if that was looked up.
+    place: Option<Place>,
     before: Option<u64>,
     after: [Option<u64>; 2],
 }
 
-/// Follows what waits in a span. Objects of a list stand side by side and lead to each other: what comes to
-/// wait meanwhile is followed too, and the span is not read again for it.
-pub(super) struct Propagate<'a, 'b> {
-    all: &'b mut Assigner<'a>,
+/// What is found in a span, in memory that serves the next one too.
+#[derive(Default)]
+struct Room {
     /// Objects of the span, and where their pointers begin among those that were found.
     objects: Vec<(ObjectId, usize)>,
     found: Vec<Found>,
+    /// What the pointers of one object are.
+    targets: Vec<Option<Target>>,
+}
+
+/// Follows what waits in a span. Objects of a list stand side by side and lead to each other: what comes to
+/// wait meanwhile is followed too, and the span is not read again for it.
+struct Propagate<'a, 'b> {
+    all: &'b mut Assigner<'a>,
+    class: SlotClass,
+    room: &'b mut Room,
+    /// The kind that was asked for last, and its plan: objects of a span mostly are of one.
+    plan: (u32, Plan),
+    /// Whether the object that is read waits, or may come to: it has no kind yet.
+    may_wait: bool,
     /// A large object, which is followed as it is read.
     large: Option<Large>,
 }
@@ -112,16 +128,18 @@ struct Large {
 }
 
 impl<'a, 'b> Propagate<'a, 'b> {
-    pub(super) fn new(all: &'b mut Assigner<'a>) -> Self {
-        Self { all, objects: Vec::new(), found: Vec::new(), large: None }
+    fn new(all: &'b mut Assigner<'a>, class: SlotClass, room: &'b mut Room) -> Self {
+        room.objects.clear();
+        room.found.clear();
+        Self { all, class, room, plan: (UNTYPED, Plan::Nothing), may_wait: false, large: None }
     }
 
     /// Says that the span is read.
-    pub(super) fn finish(mut self) {
+    fn finish(mut self) {
         self.follow_large();
         // Up and down: lists grow either way.
         for upwards in [true, false].into_iter().cycle() {
-            let n = self.objects.len();
+            let n = self.room.objects.len();
             let mut any = false;
             for i in 0..n {
                 any |= self.follow(if upwards { i } else { n - 1 - i });
@@ -135,43 +153,56 @@ impl<'a, 'b> Propagate<'a, 'b> {
     /// Follows what was found of a large object.
     fn follow_large(&mut self) {
         let Some(large) = &mut self.large else { return };
+        let mut next = 0;
         for f in large.found.drain(..) {
-            let target = f.offset.checked_sub(large.header).and_then(|at| target(self.all, &large.plan, at));
+            let at = f.offset.checked_sub(large.header);
+            let target = at.and_then(|at| target(self.all, &large.plan, at, &mut next));
             if let Some(target) = target {
-                self.all.looked_up(f.to, f.place);
-                self.all.apply(target, f.to, f.before, f.after);
+                self.all.follow_one(target, &f);
             }
         }
     }
 
     /// Follows the pointers of one of the objects, if it waits.
     fn follow(&mut self, index: usize) -> bool {
-        let Some((object, from)) = self.objects.get(index).copied() else { return false };
-        if !self.all.take(object) {
+        let Self { all, class, room, plan, .. } = self;
+        let Room { objects, found, targets } = &mut **room;
+        let Some((object, from)) = objects.get(index).copied() else { return false };
+        if !all.take(object) {
             return false;
         }
-        let to = self.objects.get(index + 1).map_or(self.found.len(), |o| o.1);
-        let (kind, trust) = self.all.kind_of(object);
-        let (Some(known), Some((_, class))) = (self.all.kinds.get(kind), self.all.slots.of(self.all.layout, object))
-        else {
-            return true;
-        };
-        let plan = known.plan.clone();
-        let found = self.found.get(from..to).unwrap_or_default();
-        let target = |all: &mut Assigner<'a>, f: &Found| target(all, &plan, f.offset.checked_sub(class.header)?);
+        let to = objects.get(index + 1).map_or(found.len(), |o| o.1);
+        let (kind, trust) = all.kind_of(object);
+        if plan.0 != kind {
+            let Some(known) = all.kinds.get(kind) else { return true };
+            *plan = (kind, known.plan.clone());
+        }
+        let plan = &plan.1;
+        let found = found.get(from..to).unwrap_or_default();
+        let mut next = 0;
+        targets.clear();
+        targets.extend(found.iter().map(|f| target(all, plan, f.offset.checked_sub(class.header)?, &mut next)));
         // Where the collector sees a pointer and the type has none, it is another type.
         let is_whole = !matches!(plan, Plan::Partly { .. } | Plan::Nothing);
-        if trust < Trust::Header && is_whole && found.iter().any(|f| target(self.all, f).is_none()) {
-            self.all.refuse(object);
+        if trust < Trust::Header && is_whole && targets.iter().any(Option::is_none) {
+            all.refuse(object);
             return true;
         }
-        for f in found {
-            if let Some(target) = target(self.all, f) {
-                self.all.looked_up(f.to, f.place);
-                self.all.apply(target, f.to, f.before, f.after);
+        for (target, f) in targets.iter().zip(found) {
+            if let Some(target) = target {
+                all.follow_one(*target, f);
             }
         }
         true
+    }
+}
+
+impl Assigner<'_> {
+    fn follow_one(&mut self, target: Target, f: &Found) {
+        if let Some(place) = f.place {
+            self.looked_up(f.to, place);
+        }
+        self.apply(target, f.to, f.before, f.after);
     }
 }
 
@@ -180,12 +211,14 @@ impl PointerVisitor for Propagate<'_, '_> {
         self.follow_large();
         self.large = None;
         let Some(object) = self.all.object(span, slot) else { return };
-        let Some((_, class)) = self.all.slots.of(self.all.layout, object) else { return };
-        if class.slot_bytes <= MAX_CHECKED {
-            self.objects.push((object, self.found.len()));
+        let (kind, _) = self.all.kind_of(object);
+        if self.class.slot_bytes <= MAX_CHECKED {
+            self.may_wait = kind == UNTYPED || self.all.waits(object);
+            self.room.objects.push((object, self.room.found.len()));
         } else if self.all.take(object) {
-            let known = self.all.kinds.get(self.all.kind_of(object).0);
-            self.large = known.map(|known| Large { header: class.header, plan: known.plan.clone(), found: Vec::new() });
+            let known = self.all.kinds.get(kind);
+            let header = self.class.header;
+            self.large = known.map(|known| Large { header, plan: known.plan.clone(), found: Vec::new() });
         }
     }
 
@@ -195,31 +228,38 @@ impl PointerVisitor for Propagate<'_, '_> {
         let (before, after) = (near.word(-1), [near.word(1), near.word(2)]);
         match &mut self.large {
             Some(large) => {
-                let place = self.all.look_up(to);
+                let place = Some(self.all.look_up(to));
                 large.found.push(Found { offset, to, place, before, after });
                 if large.found.len() >= TOGETHER {
                     self.follow_large();
                 }
             }
             // Pointers of a large object that does not wait come behind none.
-            None if self.objects.is_empty() => {}
+            None if self.room.objects.is_empty() => {}
             None => {
-                let place = self.all.look_up(to);
-                self.found.push(Found { offset, to, place, before, after });
+                // Of what was followed already nothing is asked, but where its kind gets better.
+                let place = self.may_wait.then(|| self.all.look_up(to));
+                self.room.found.push(Found { offset, to, place, before, after });
             }
         }
     }
 }
 
-/// What a plan has at an offset.
-fn target(all: &mut Assigner<'_>, plan: &Plan, offset: u64) -> Option<Target> {
+/// What a plan has at an offset. `next` is where in its list it is looked for first: pointers come in their
+/// order.
+fn target(all: &mut Assigner<'_>, plan: &Plan, offset: u64, next: &mut usize) -> Option<Target> {
     let within = |bytes: u64, repeated: bool| match bytes {
         0 => None,
+        _ if offset < bytes => Some(offset),
         _ if repeated => offset.checked_rem(bytes),
-        _ => (offset < bytes).then_some(offset),
+        _ => None,
     };
-    let listed = |words: &Arc<[(u64, Target)]>, at: u64| {
-        let index = words.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+    let mut listed = |words: &Arc<[(u64, Target)]>, at: u64| {
+        let index = match words.get(*next) {
+            Some((known, _)) if *known == at => *next,
+            _ => words.binary_search_by_key(&at, |(at, _)| *at).ok()?,
+        };
+        *next = index + 1;
         words.get(index).map(|(_, target)| *target)
     };
     match plan {

@@ -1,7 +1,7 @@
 //! What groups of objects hold and retain: types, spans, allocation sites, all at once.
 
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU16, AtomicU32};
 
 use super::Dominators;
 use super::owners::Sums;
@@ -35,9 +35,47 @@ impl Sets {
     }
 }
 
+/// The group of each number, written by several threads: in two bytes, where no group has a number that needs
+/// more.
+enum GroupOf {
+    Short(Vec<AtomicU16>),
+    Long(Vec<AtomicU32>),
+}
+
+impl GroupOf {
+    /// Of so many numbers none is in one of `count` groups yet.
+    fn new(numbers: usize, count: usize) -> Self {
+        if count <= usize::from(u16::MAX) {
+            Self::Short((0..numbers).map(|_| AtomicU16::new(u16::MAX)).collect())
+        } else {
+            Self::Long((0..numbers).map(|_| AtomicU32::new(NONE)).collect())
+        }
+    }
+
+    fn put(&self, number: u32, group: u32) {
+        match self {
+            Self::Short(all) => all[number as usize].store(group as u16, Relaxed),
+            Self::Long(all) => all[number as usize].store(group, Relaxed),
+        }
+    }
+
+    /// Those that are in a group, ascending, with it.
+    fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let len = match self {
+            Self::Short(all) => all.len(),
+            Self::Long(all) => all.len(),
+        };
+        let of = move |number: usize| match self {
+            Self::Short(all) => Some(all[number].load(Relaxed)).filter(|g| *g != u16::MAX).map(u32::from),
+            Self::Long(all) => Some(all[number].load(Relaxed)).filter(|g| *g != NONE),
+        };
+        (0..len).filter_map(move |number| Some((number as u32, of(number)?)))
+    }
+}
+
 impl Dominators {
     /// Totals of `count` groups; `group_of` says which one an object is of, if any. It is asked once for each
-    /// live object, and for some leaves again. Takes 4 bytes for each node meanwhile, and 8 for each leaf of
+    /// live object, and for some leaves again. Takes 2 bytes for each node meanwhile, and 8 for each leaf of
     /// a group that retains others too.
     pub fn by_group(
         &self,
@@ -50,8 +88,7 @@ impl Dominators {
 
     /// The same, and who holds what: of each owner and group the live objects that are its own, in no order.
     /// An object's owner is the root that dominates it; the group of roots, where only several roots of one
-    /// group together do; [`Holder::All`], where roots of several groups hold it. Takes 4 bytes more for each
-    /// node.
+    /// group together do; [`Holder::All`], where roots of several groups hold it.
     pub fn by_group_and_owner(
         &self,
         graph: &Graph,
@@ -59,8 +96,7 @@ impl Dominators {
         group_of: impl Fn(ObjectId) -> Option<u32> + Sync,
     ) -> (Vec<GroupTotals>, Vec<(Holder, u32, Retained)>) {
         let owners = self.owners(graph);
-        let owner = |number: u32| owners.get(number as usize).copied().unwrap_or(ALL);
-        let (totals, sums) = self.totals(graph, count, &owner, &group_of);
+        let (totals, sums) = self.totals(graph, count, &|number| owners.of(number), &group_of);
         let named = |(owner, group, sum)| Some((graph.holder(owner)?, group, sum));
         (totals, sums.into_iter().filter_map(named).collect())
     }
@@ -78,7 +114,7 @@ impl Dominators {
         let of = |object: u32| Retained { bytes: layout.bytes(ObjectId(object)), objects: 1 };
         // Objects with numbers first, and by number the group; memory is gone through in order, so that
         // little is looked up.
-        let groups: Vec<AtomicU32> = self.node.iter().map(|_| AtomicU32::new(NONE)).collect();
+        let groups = GroupOf::new(self.node.len(), count);
         let numbered = graph.numbered.bits();
         let mut sums = on_threads(&numbered.ranges(graph.threads()), graph.threads(), |range| {
             let mut sums = Sums::new();
@@ -87,13 +123,12 @@ impl Dominators {
             for (object, number) in numbered.iter_range(range.clone()).zip(numbers).filter(|(_, n)| **n != NONE) {
                 if let Some(group) = group_of(object as u32) {
                     sums.add(owner(*number), group, of(object as u32));
-                    groups[*number as usize].store(group, Relaxed);
+                    groups.put(*number, group);
                 }
             }
             sums
         });
-        let groups: Vec<u32> = groups.into_iter().map(AtomicU32::into_inner).collect();
-        let numbers = || (0..).zip(groups.iter().copied()).filter(|(_, group)| *group != NONE);
+        let numbers = || groups.iter();
         let mut with_nodes = Bits::new(count);
         for (_, group) in numbers().filter(|(number, _)| self.at(*number).objects > 1) {
             with_nodes.insert(group as usize);

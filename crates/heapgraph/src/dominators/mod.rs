@@ -14,7 +14,8 @@ use crate::graph::{Graph, Holder, NONE, TooLarge, on_threads};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
 use crate::roots::RootId;
-use preorder::{Preorder, zeroed};
+use preorder::Preorder;
+use semi_nca::Two;
 use sums::{Counting, Sums};
 
 pub use groups::GroupTotals;
@@ -49,8 +50,8 @@ pub struct Dominators {
 
 impl Dominators {
     /// The dominator tree of `graph`. It keeps 16 bytes for each object with a number of its own (20 where
-    /// many keep much, 24 in a heap of 32 GiB and more); while it works it takes 24, and up to 8 for each
-    /// pointer over one an object.
+    /// many keep much, 24 in a heap of 32 GiB and more); while it works it takes 20, or 8 and 4 for each
+    /// pointer to such an object if that is more.
     ///
     /// # Errors
     /// Where there are more pointers between objects with numbers than 32 bits count.
@@ -72,11 +73,12 @@ impl Dominators {
     }
 
     fn with_ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<(Self, Vec<(RootId, ObjectId)>), TooLarge> {
-        let Preorder { mut number, parent, crossing, room, left } = Preorder::of(graph, rank)?;
-        let (walked, room) = semi_nca::immediate_dominators(parent, crossing, room);
+        let Preorder { mut number, parent, crossing, left } = Preorder::of(graph, rank)?;
+        let (walked, room) = semi_nca::immediate_dominators(parent, crossing, &number);
         let (dominator, room) = down_the_tree(&mut number, &walked, room);
-        drop(walked);
-        let node = zeroed(dominator.len(), room);
+        let mut node = walked;
+        drop(room);
+        node.fill(0);
         let (sums, live) = (Sums::Eights(Vec::new()), Bits::default());
         let mut out = Self { number, node, dominator, sums, live };
         for (node, number) in out.number.iter().enumerate().filter(|(_, number)| **number != NONE) {
@@ -243,33 +245,35 @@ impl Dominators {
     }
 }
 
+/// The next place that a child of a node takes, and the node's own.
+const NEXT: usize = 0;
+const PLACE: usize = 1;
+
 /// Numbers nodes anew, in a walk down the dominator tree: what a node dominates comes right behind it, so
 /// sums up and walks down go through memory in order. `number` and `dominator` have other numbers of which no
-/// node has a lower one than its dominator; gives the new dominators. `room` is memory for as many numbers:
-/// some of it is given back.
-fn down_the_tree(number: &mut [u32], dominator: &[u32], room: [Vec<u32>; 3]) -> (Vec<u32>, Vec<u32>) {
+/// node has a lower one than its dominator; gives the new dominators. `room` is memory for as many numbers
+/// and pairs of them: the latter is given back.
+fn down_the_tree(number: &mut [u32], dominator: &[u32], room: (Vec<u32>, Vec<Two>)) -> (Vec<u32>, Vec<Two>) {
     let n = dominator.len();
-    let [mut next, place, out] = room;
+    let (mut out, mut places) = room;
     // First how many nodes are below each and itself; from when a node has its place, that of its next child.
-    next.clear();
-    next.resize(n, 1u32);
+    places.fill([1, 0]);
     for v in (1..n).rev() {
-        next[dominator[v] as usize] += next[v];
+        let below = places[v][NEXT];
+        places[dominator[v] as usize][NEXT] += below;
     }
-    let (mut place, mut out) = (zeroed(n, place), zeroed(n, out));
-    if let Some(first) = next.first_mut() {
-        *first = 1;
+    if let (Some(first), Some(place)) = (out.first_mut(), places.first_mut()) {
+        (*first, *place) = (0, [1, 0]);
     }
     for v in 1..n {
         let above = dominator[v] as usize;
-        let at = next[above];
-        next[above] += next[v];
-        next[v] = at + 1;
-        place[v] = at;
-        out[at as usize] = place[above];
+        let [at, place_above] = places[above];
+        places[above][NEXT] += places[v][NEXT];
+        places[v] = [at + 1, at];
+        out[at as usize] = place_above;
     }
     for number in number.iter_mut().filter(|number| **number != NONE) {
-        *number = place[*number as usize];
+        *number = places[*number as usize][PLACE];
     }
-    (out, next)
+    (out, places)
 }

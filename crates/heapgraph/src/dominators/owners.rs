@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Dominators;
-use crate::graph::Graph;
+use crate::graph::{ALL, Graph};
 use crate::retained::Retained;
 
 /// Sums that are at hand while objects come: neighbours mostly are of few owners and groups.
@@ -50,16 +50,50 @@ impl Sums {
     }
 }
 
+/// Numbers in a row whose owners are looked up in one place.
+const BLOCK: u32 = 4096;
+
+/// The owner of each number, as a node. What one owns is numbered in a row, but for what others own in
+/// between, so that rows are remembered and no single number.
+pub(super) struct Owners {
+    /// Where each row begins, and whose it is.
+    rows: Vec<(u32, u32)>,
+    /// The row in which each block begins.
+    blocks: Vec<u32>,
+}
+
+impl Owners {
+    /// That of a number.
+    pub(super) fn of(&self, number: u32) -> u32 {
+        let block = (number / BLOCK) as usize;
+        let first = self.blocks.get(block).map_or(0, |row| *row as usize);
+        let end = self.blocks.get(block + 1).map_or(self.rows.len(), |row| *row as usize + 1);
+        let rows = self.rows.get(first..end).unwrap_or_default();
+        let behind = rows.partition_point(|(from, _)| *from <= number);
+        behind.checked_sub(1).and_then(|row| rows.get(row)).map_or(ALL, |(_, owner)| *owner)
+    }
+}
+
 impl Dominators {
-    /// The owner of each number, as a node.
-    pub(super) fn owners(&self, graph: &Graph) -> Vec<u32> {
+    /// The owners of all numbers.
+    pub(super) fn owners(&self, graph: &Graph) -> Owners {
         let objects_from = graph.objects_from() as u32;
-        // Dominators have lower numbers: theirs are known first.
-        let mut owners: Vec<u32> = Vec::with_capacity(self.node.len());
-        for (node, dominator) in self.node.iter().zip(&self.dominator) {
-            // The first is its own.
-            let owner = if *node < objects_from { *node } else { owners[*dominator as usize] };
-            owners.push(owner);
+        let mut owners = Owners { rows: Vec::new(), blocks: Vec::new() };
+        // What is no object, down to where the numbers are: by number and node.
+        let mut way: Vec<(u32, u32)> = Vec::new();
+        for (number, (node, dominator)) in (0..).zip(self.node.iter().zip(&self.dominator)) {
+            // What is below one is numbered right behind it, and dominated by nothing before it.
+            while way.pop_if(|(above, _)| *above > *dominator).is_some() {}
+            if *node < objects_from {
+                way.push((number, *node));
+            }
+            let owner = way.last().map_or(ALL, |(_, owner)| *owner);
+            if owners.rows.last().is_none_or(|(_, last)| *last != owner) {
+                owners.rows.push((number, owner));
+            }
+            if number.is_multiple_of(BLOCK) {
+                owners.blocks.push(owners.rows.len() as u32 - 1);
+            }
         }
         owners
     }

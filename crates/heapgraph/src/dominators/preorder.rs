@@ -9,8 +9,12 @@ use crate::roots::RootId;
 
 /// In a list of targets: the last of its node.
 const LAST: u32 = 1 << 31;
+/// The walk went along this pointer: what stands there is the number of what it met by it.
+const TREE: u32 = 1 << 30;
+/// What of an entry is a node or a number: there are fewer (`Graph::with_roots`).
+const VALUE: u32 = TREE - 1;
 /// In place of a target whose pointer says nothing any more. No number is that high.
-const DONE: u32 = !LAST;
+const DONE: u32 = VALUE;
 
 /// A depth-first walk: the n nodes that were reached, numbered as they were met.
 pub(super) struct Preorder {
@@ -19,8 +23,6 @@ pub(super) struct Preorder {
     /// Number of the node from which each was met, by number; of the first itself.
     pub(super) parent: Vec<u32>,
     pub(super) crossing: Crossing,
-    /// Memory that is not used any more, for numbers of as many.
-    pub(super) room: Vec<u32>,
     /// What roots hold that those of a lower rank reach: these pointers were not gone along.
     pub(super) left: Vec<(RootId, ObjectId)>,
 }
@@ -136,9 +138,11 @@ fn ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Vec<u32> {
 }
 
 impl Preorder {
-    /// Walks from all roots, those of the lowest rank first. The way back is where each was met from: there
-    /// is no stack. Pointers that it does not go along are noted in the list of targets itself, each as its
-    /// target's number in place of the target's node: there is no list beside it.
+    /// Walks from all roots, those of the lowest rank first. There is no stack: while the walk is below a
+    /// pointer, what is above it stands in that pointer's place (Schorr, Waite, An efficient
+    /// machine-independent procedure for garbage collection, 1967), and then the number of what was met by
+    /// it. Of what was met before only that is asked, a bit: its number is looked up when the walk is over,
+    /// where nobody waits for one before he asks for the next.
     pub(super) fn of(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<Self, TooLarge> {
         let ranks = ranks(graph, rank);
         let Targets { mut nodes, mut targets } = Targets::new(graph, &ranks)?;
@@ -150,82 +154,104 @@ impl Preorder {
         for at in nodes.iter().enumerate().filter(|(_, node)| node.next != NONE).map(|(at, _)| at) {
             pointing.insert(at);
         }
-        // By number: what stands beside where the walk is was met shortly before.
-        let (mut parent, mut order) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
-        parent.push(0);
-        order.push(ALL);
         nodes[ALL as usize].number = 0;
-        let (mut at, mut number) = (ALL, 0);
+        let mut seen = Bits::new(nodes.len());
+        seen.insert(ALL as usize);
+        // Where the walk is, from where it came, and how many nodes were met.
+        let (mut at, mut number, mut above, mut met) = (ALL, 0, ALL, 1);
         loop {
             let next = nodes[at as usize].next;
             if next == NONE {
                 if at == ALL {
                     break;
                 }
-                number = parent[number as usize];
-                at = order[number as usize];
+                let from = &mut nodes[above as usize];
+                let slot = &mut targets[from.next as usize];
+                let (higher, last) = (*slot & VALUE, *slot & LAST);
+                *slot = number | TREE | last;
+                from.next = if last == 0 { from.next + 1 } else { NONE };
+                (at, number, above) = (above, from.number, higher);
                 continue;
             }
-            let met = order.len() as u32;
             if next.is_multiple_of(AHEAD) {
-                look_ahead(&targets, next, &nodes);
+                look_ahead(&targets, next, &nodes, &seen);
             }
             let slot = &mut targets[next as usize];
-            let (to, last) = (*slot & !LAST, *slot & LAST);
-            nodes[at as usize].next = if last == 0 { next + 1 } else { NONE };
-            *slot = DONE | last;
+            let (to, last) = (*slot & VALUE, *slot & LAST);
             if at == ALL && ranks[to as usize] != rank {
                 (rank, floor) = (ranks[to as usize], met);
             }
-            let node = &mut nodes[to as usize];
-            if node.number != NONE {
-                if at < objects_from && node.number < floor {
-                    let pair = (graph.holder(at), graph.holder(to));
-                    left.extend(if let (Some(Holder::Root(r)), Some(Holder::Object(o))) = pair {
-                        Some((r, o))
-                    } else {
-                        None
-                    });
-                } else if node.number != number {
-                    *slot = node.number | last;
+            if seen.insert(to as usize) {
+                let node = &mut nodes[to as usize];
+                let first = node.next;
+                node.number = met;
+                if first == NONE {
+                    *slot = met | TREE | last;
+                    nodes[at as usize].next = if last == 0 { next + 1 } else { NONE };
+                } else {
+                    *slot = above | last;
+                    (at, number, above) = (to, met, at);
+                    look_ahead(&targets, first, &nodes, &seen);
                 }
+                met += 1;
                 continue;
             }
-            node.number = met;
-            parent.push(number);
-            order.push(to);
-            if node.next != NONE {
-                (at, number) = (to, met);
-                look_ahead(&targets, node.next, &nodes);
+            nodes[at as usize].next = if last == 0 { next + 1 } else { NONE };
+            if to == at {
+                *slot = DONE | last;
+            } else if at < objects_from && nodes[to as usize].number < floor {
+                *slot = DONE | last;
+                if let (Some(Holder::Root(r)), Some(Holder::Object(o))) = (graph.holder(at), graph.holder(to)) {
+                    left.push((r, o));
+                }
             }
         }
+        drop(seen);
         // In the same memory, half of which is then let go.
         let mut number: Vec<u32> = nodes.into_iter().map(|node| node.number).collect();
         number.shrink_to_fit();
-        let pointing = only_crossing(&number, &pointing, &mut targets);
-        targets.shrink_to(parent.len());
-        let crossing = Crossing::new(&number, order, &pointing, &targets);
-        targets.clear();
-        targets.shrink_to(parent.len());
-        Ok(Self { number, parent, crossing, room: targets, left })
+        let mut parent = vec![0; met as usize];
+        let pointing = only_crossing(&number, &pointing, &mut targets, &mut parent);
+        targets.shrink_to_fit();
+        Ok(Self { number, parent, crossing: Crossing { pointing, targets }, left })
     }
 }
 
-/// Lets go of what in a list of targets says nothing any more, and all of nodes that were not reached; gives
-/// the nodes whose lists are not empty. What is then left is half of it, and stands beside as much again.
-fn only_crossing(number: &[u32], pointing: &Bits, targets: &mut Vec<u32>) -> Bits {
+/// Takes out of a list of targets the pointers that the walk went along, which say where each number was met
+/// from, and lets go of what says nothing any more, and of all of nodes that were not reached; what is left,
+/// half of it, is by number. Gives the nodes whose lists are not empty.
+fn only_crossing(number: &[u32], pointing: &Bits, targets: &mut Vec<u32>, parent: &mut [u32]) -> Bits {
+    narrowed(number, pointing, targets, |source, target| {
+        if source == NONE || target == DONE {
+            return None;
+        }
+        if target & TREE != 0 {
+            parent[(target & VALUE) as usize] = source;
+            return None;
+        }
+        Some(number[target as usize])
+    })
+}
+
+/// Keeps of the lists of targets of all `pointing` nodes, one behind another, what `kept` gives for them,
+/// which hears the number of each node too; gives the nodes whose lists are not empty.
+fn narrowed(
+    number: &[u32],
+    pointing: &Bits,
+    targets: &mut Vec<u32>,
+    mut kept: impl FnMut(u32, u32) -> Option<u32>,
+) -> Bits {
     let mut left = Bits::new(number.len());
     let (mut read, mut written) = (0, 0);
     for node in pointing.iter() {
-        let begin = written;
-        while let Some(target) = targets.get(read).copied() {
+        let (begin, source) = (written, number[node]);
+        while let Some(entry) = targets.get(read).copied() {
             read += 1;
-            // Of what was not reached the targets are nodes still.
-            if target & !LAST != DONE && number[node] != NONE {
-                targets[written] = target & !LAST;
+            if let Some(target) = kept(source, entry & !LAST) {
+                targets[written] = target;
                 written += 1;
             }
-            if target & LAST != 0 {
+            if entry & LAST != 0 {
                 break;
             }
         }
@@ -241,76 +267,73 @@ fn only_crossing(number: &[u32], pointing: &Bits, targets: &mut Vec<u32>) -> Bit
 /// Targets that are looked at together.
 const AHEAD: u32 = 8;
 
-/// Looks at what the next targets of a node know, all at once: each stands somewhere else in memory, and who
-/// waits for one after another waits most of the time.
-fn look_ahead(targets: &[u32], next: u32, nodes: &[Visit]) {
-    let mut seen = 0;
+/// Looks at what the next targets of a node know that were not met yet, all at once: each stands somewhere
+/// else in memory, and who waits for one after another waits most of the time.
+fn look_ahead(targets: &[u32], next: u32, nodes: &[Visit], seen: &Bits) {
+    let mut known = 0;
     for target in targets[next as usize..].iter().take(AHEAD as usize) {
-        seen ^= nodes[(target & !LAST) as usize].number;
+        let node = (target & VALUE) as usize;
+        if !seen.contains(node) {
+            known ^= nodes[node].number;
+        }
         if target & LAST != 0 {
             break;
         }
     }
-    std::hint::black_box(seen);
+    std::hint::black_box(known);
 }
 
-/// So many zeros, in memory that is there already: what is asked of the kernel anew is the slowest there is.
-pub(super) fn zeroed(count: usize, mut room: Vec<u32>) -> Vec<u32> {
-    room.clear();
-    room.resize(count, 0);
-    room
-}
-
-/// Pointers that a walk did not go along, by target, all in its numbers.
+/// Pointers that a walk did not go along: the numbers of their targets, in lists by the node that holds them.
 pub(super) struct Crossing {
+    /// Nodes that have a list, which ends with an entry marked `LAST`.
+    pointing: Bits,
+    targets: Vec<u32>,
+}
+
+/// Some of them by target, all in numbers of the walk.
+#[derive(Default)]
+pub(super) struct ByTarget {
+    /// The first target.
+    first: u32,
     /// Where the sources of each target begin, and at the end where those of the last end.
     starts: Vec<u32>,
     sources: Vec<u32>,
 }
 
 impl Crossing {
-    /// Of the targets of all `pointing` nodes, one list behind another, that a walk which came by the nodes
-    /// in
-    /// `met` did not go along.
-    fn new(number: &[u32], met: Vec<u32>, pointing: &Bits, targets: &[u32]) -> Self {
-        let each = |told: &mut dyn FnMut(u32, u32)| {
-            let mut lists = targets.split_inclusive(|target| target & LAST != 0);
-            for (node, list) in pointing.iter().zip(&mut lists) {
-                let source = number[node];
-                list.iter().for_each(|target| told(source, target & !LAST));
-            }
-        };
+    /// Takes those out that lead to `first` and above. What is sorted so a part at a time stands nowhere
+    /// twice, and what is written here and there stands near enough to be at hand.
+    pub(super) fn take_from(&mut self, first: u32, end: u32, number: &[u32], into: &mut ByTarget) {
+        into.first = first;
+        let ByTarget { starts, sources, .. } = into;
         // First how many there are up to each; filled in from its end, each comes to its start.
-        let mut starts = zeroed(met.len() + 1, met);
-        each(&mut |_, target| starts[target as usize] += 1);
+        starts.clear();
+        starts.resize((end - first) as usize + 1, 0);
+        for at in self.targets.iter().filter_map(|target| (target & VALUE).checked_sub(first)) {
+            starts[at as usize] += 1;
+        }
         let mut sum = 0;
-        for start in &mut starts {
+        for start in starts.iter_mut() {
             sum += *start;
             *start = sum;
         }
-        let mut sources = vec![0u32; sum as usize];
-        each(&mut |source, target| {
-            let at = &mut starts[target as usize];
+        sources.clear();
+        sources.resize(sum as usize, 0);
+        self.pointing = narrowed(number, &self.pointing, &mut self.targets, |source, target| {
+            let Some(at) = target.checked_sub(first) else { return Some(target) };
+            let at = &mut starts[at as usize];
             *at -= 1;
             sources[*at as usize] = source;
+            None
         });
-        Self { starts, sources }
+        self.targets.shrink_to_fit();
     }
+}
 
+impl ByTarget {
     /// Who points to one.
     pub(super) fn of(&self, target: u32) -> &[u32] {
-        let at = target as usize;
+        let at = (target - self.first) as usize;
         &self.sources[self.starts[at] as usize..self.starts[at + 1] as usize]
-    }
-
-    /// Says what was found of a target; then nothing is asked any more of it or of those behind it. It takes
-    /// the place of what said where their sources begin.
-    pub(super) fn done(&mut self, target: u32, found: u32) {
-        self.starts[target as usize + 1] = found;
-    }
-
-    /// What was said of each target, one place behind it.
-    pub(super) fn into_done(self) -> Vec<u32> {
-        self.starts
     }
 }

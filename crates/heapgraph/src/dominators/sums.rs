@@ -11,14 +11,17 @@ use crate::retained::Retained;
 /// Objects and bytes by number.
 #[derive(Clone, Debug)]
 pub(super) enum Sums {
-    /// Objects in the lower half, bytes in units of eight in the upper one: no sum of a half carries over.
-    Eights(Vec<u64>),
+    /// Objects, and bytes in units of eight.
+    Eights(Vec<Eights>),
     /// As they are.
     Bytes(Vec<u64>, Vec<u32>),
     /// Objects in the lowest bits, bytes in units of eight in those above; where there is no room for both,
     /// the highest bit, and the place among `large`, which are as of `Eights`.
-    Small { sums: Vec<u32>, large: Vec<u64> },
+    Small { sums: Vec<u32>, large: Vec<Eights> },
 }
+
+/// Objects, and bytes in units of eight.
+type Eights = [u32; 2];
 
 /// Bits of a small sum that count objects.
 const OBJECT_BITS: u32 = 14;
@@ -28,14 +31,13 @@ const ELSEWHERE: u32 = 1 << 31;
 const FEW: usize = 3;
 
 /// Of eights that of both halves in four bytes, if there is room.
-fn small(sum: u64) -> Option<u32> {
-    let (eights, objects) = (sum >> 32, sum & u64::from(u32::MAX));
-    let is_small = objects < 1 << OBJECT_BITS && eights < u64::from(ELSEWHERE >> OBJECT_BITS);
-    is_small.then_some((eights << OBJECT_BITS | objects) as u32)
+fn small([objects, eights]: Eights) -> Option<u32> {
+    let is_small = objects < 1 << OBJECT_BITS && eights < ELSEWHERE >> OBJECT_BITS;
+    is_small.then_some(eights << OBJECT_BITS | objects)
 }
 
-fn of_eights(sum: u64) -> Retained {
-    Retained { bytes: (sum >> 32) * 8, objects: sum as u32 }
+fn of_eights([objects, eights]: Eights) -> Retained {
+    Retained { bytes: u64::from(eights) * 8, objects }
 }
 
 impl Sums {
@@ -56,27 +58,36 @@ impl Sums {
 
     /// In as little memory as there is to it; nothing is added any more.
     pub(super) fn packed(self) -> Self {
-        let Self::Eights(all) = self else { return self };
+        let Self::Eights(mut all) = self else { return self };
         let count = all.iter().filter(|sum| small(**sum).is_none()).count();
         if count > all.len() / FEW {
             return Self::Eights(all);
         }
         let mut large = Vec::with_capacity(count);
-        let one = |sum: &u64| {
-            small(*sum).unwrap_or_else(|| {
-                large.push(*sum);
+        // In the same memory: two of them take the place of one, which is read by then.
+        for at in 0..all.len() {
+            let sum = all[at];
+            all[at / 2][at % 2] = small(sum).unwrap_or_else(|| {
+                large.push(sum);
                 // There are below 2^31 nodes.
                 ELSEWHERE | (large.len() - 1) as u32
-            })
-        };
-        let sums = all.iter().map(one).collect();
-        Self::Small { sums, large }
+            });
+        }
+        all.truncate(all.len().div_ceil(2));
+        all.shrink_to_fit();
+        Self::Small { sums: all.into_flattened(), large }
     }
 
     /// Adds each to that of `above`, which has a lower number, the last first.
     pub(super) fn add_up(&mut self, above: &[u32]) {
         match self {
-            Self::Eights(sums) => (1..above.len()).rev().for_each(|v| sums[above[v] as usize] += sums[v]),
+            Self::Eights(sums) => {
+                for v in (1..above.len()).rev() {
+                    let [objects, eights] = sums[v];
+                    let sum = &mut sums[above[v] as usize];
+                    *sum = [sum[0] + objects, sum[1] + eights];
+                }
+            }
             Self::Bytes(bytes, objects) => {
                 for v in (1..above.len()).rev() {
                     bytes[above[v] as usize] += bytes[v];
@@ -91,7 +102,7 @@ impl Sums {
 
 /// Sums that several threads make at once, each of them those of other numbers.
 pub(super) enum Counting {
-    Eights(Vec<AtomicU64>),
+    Eights(Vec<[AtomicU32; 2]>),
     Bytes(Vec<AtomicU64>, Vec<AtomicU32>),
 }
 
@@ -99,11 +110,10 @@ impl Counting {
     /// Of `n` numbers, nothing yet; what is added is objects of `layout`, each once.
     pub(super) fn new(layout: &HeapLayout, n: usize) -> Self {
         let in_eights = layout.spans().all(|(span, _)| span.slot_bytes.is_multiple_of(8));
-        let none = || (0..n).map(|_| AtomicU64::new(0)).collect();
         if in_eights && layout.total().1 / 8 <= u64::from(u32::MAX) {
-            Self::Eights(none())
+            Self::Eights((0..n).map(|_| [AtomicU32::new(0), AtomicU32::new(0)]).collect())
         } else {
-            Self::Bytes(none(), (0..n).map(|_| AtomicU32::new(0)).collect())
+            Self::Bytes((0..n).map(|_| AtomicU64::new(0)).collect(), (0..n).map(|_| AtomicU32::new(0)).collect())
         }
     }
 
@@ -112,8 +122,9 @@ impl Counting {
     pub(super) fn add(&self, at: u32, of: Retained) {
         match self {
             Self::Eights(sums) => {
-                let sum = &sums[at as usize];
-                sum.store(sum.load(Relaxed) + ((of.bytes / 8) << 32 | u64::from(of.objects)), Relaxed);
+                let [objects, eights] = &sums[at as usize];
+                objects.store(objects.load(Relaxed) + of.objects, Relaxed);
+                eights.store(eights.load(Relaxed) + (of.bytes / 8) as u32, Relaxed);
             }
             Self::Bytes(sums, objects) => {
                 let (bytes, objects) = (&sums[at as usize], &objects[at as usize]);
@@ -124,12 +135,12 @@ impl Counting {
     }
 
     pub(super) fn finish(self) -> Sums {
-        let plain = |sums: Vec<AtomicU64>| sums.into_iter().map(AtomicU64::into_inner).collect();
         match self {
-            Self::Eights(sums) => Sums::Eights(plain(sums)),
-            Self::Bytes(sums, objects) => {
-                Sums::Bytes(plain(sums), objects.into_iter().map(AtomicU32::into_inner).collect())
-            }
+            Self::Eights(sums) => Sums::Eights(sums.into_iter().map(|sum| sum.map(AtomicU32::into_inner)).collect()),
+            Self::Bytes(sums, objects) => Sums::Bytes(
+                sums.into_iter().map(AtomicU64::into_inner).collect(),
+                objects.into_iter().map(AtomicU32::into_inner).collect(),
+            ),
         }
     }
 }
@@ -162,11 +173,12 @@ mod tests {
 
     #[test]
     fn what_is_not_small_stands_in_a_table_if_there_is_little_of_it() {
-        let sum = |eights: u64, objects: u64| eights << 32 | objects;
+        let sum = |eights: u32, objects: u32| [objects, eights];
         let most = sum((1 << 17) - 1, (1 << 14) - 1);
-        let large = [sum(1 << 17, 1), sum(1, 1 << 14), sum(u64::from(u32::MAX), u64::from(u32::MAX))];
+        let large = [sum(1 << 17, 1), sum(1, 1 << 14), sum(u32::MAX, u32::MAX)];
         for (few, ones) in [(true, 40), (false, 2)] {
-            let all: Vec<u64> = large.iter().copied().chain((0..ones).map(|n| sum(n, 1))).chain([most, 0]).collect();
+            let all: Vec<Eights> =
+                large.iter().copied().chain((0..ones).map(|n| sum(n, 1))).chain([most, [0; 2]]).collect();
             let packed = Sums::Eights(all.clone()).packed();
             assert_eq!(matches!(packed, Sums::Small { .. }), few);
             for (at, sum) in all.iter().enumerate() {

@@ -221,9 +221,10 @@ impl Paths {
         leaf: &mut dyn FnMut(ObjectId, usize),
     ) -> (Vec<Step>, Ends) {
         let mut tree = Tree::new(most);
-        let (places, nodes) = match set {
-            Some(set) => {
-                let (places, nodes) = self.on_the_way(graph, set);
+        let wanted = set.map(|set| leaves_of(graph, set));
+        let (places, nodes) = match set.zip(wanted.as_ref()) {
+            Some((set, wanted)) => {
+                let (places, nodes) = self.on_the_way(graph, set, wanted);
                 (Some(places), Ranked::new(nodes))
             }
             None => (None, None),
@@ -252,7 +253,7 @@ impl Paths {
             Some(places) => places.iter().map(|at| at as u32).for_each(|at| each(at, self.before(at))),
             None => self.each_in_order(each),
         }
-        self.leaves(graph, set, |node, holder, object| {
+        self.leaves(graph, wanted.as_ref(), |node, holder, object| {
             let Some(above) = ends.at(node) else { return };
             let step = tree.step(above, label(holder, Holder::Object(object)));
             tree.end(step, weight(object));
@@ -270,11 +271,11 @@ impl Paths {
         }
     }
 
-    /// What lies on paths to what is in the set: places, and nodes.
-    fn on_the_way(&self, graph: &Graph, set: &dyn Fn(ObjectId) -> bool) -> (Bits, Bits) {
+    /// What lies on paths to what is in the set, and to `leaves`: places, and nodes.
+    fn on_the_way(&self, graph: &Graph, set: &dyn Fn(ObjectId) -> bool, leaves: &Bits) -> (Bits, Bits) {
         let (mut places, mut nodes) = (Bits::new(self.order.len()), Bits::new(graph.nodes()));
         // Who holds leaves, first.
-        self.leaves(graph, Some(set), |node, _, _| {
+        self.leaves(graph, Some(leaves), |node, _, _| {
             nodes.insert(node as usize);
         });
         for (at, entry) in (0u32..).zip(&self.order) {
@@ -293,14 +294,12 @@ impl Paths {
         (places, nodes)
     }
 
-    /// Folded leaves in the set, with the node that holds each, if a path leads there.
-    fn leaves(
-        &self,
-        graph: &Graph,
-        set: Option<&dyn Fn(ObjectId) -> bool>,
-        mut each: impl FnMut(u32, Holder, ObjectId),
-    ) {
-        let is_leaf = |object: u32| graph.node_of(object).is_none() && set.is_none_or(|set| set(ObjectId(object)));
+    /// Folded leaves, those that are wanted or all, with the node that holds each, if a path leads there.
+    fn leaves(&self, graph: &Graph, wanted: Option<&Bits>, mut each: impl FnMut(u32, Holder, ObjectId)) {
+        let is_leaf = |object: u32| match wanted {
+            Some(wanted) => wanted.contains(object as usize),
+            None => graph.node_of(object).is_none(),
+        };
         for (root, object) in graph.roots().held().iter().filter(|(_, o)| is_leaf(o.0)) {
             let node = graph.node_of_root(*root);
             if self.met.contains(node as usize) {
@@ -308,11 +307,22 @@ impl Paths {
             }
         }
         graph.edges.each_of_all(|from, to| {
-            let node = graph.node_of(from).filter(|node| self.met.contains(*node as usize));
-            let Some(node) = node else { return };
-            for leaf in to.iter().filter(|t| is_leaf(**t)) {
-                each(node, Holder::Object(ObjectId(from)), ObjectId(*leaf));
+            let mut leaves = to.iter().copied().filter(|to| is_leaf(*to)).peekable();
+            if leaves.peek().is_some()
+                && let Some(node) = graph.node_of(from).filter(|node| self.met.contains(*node as usize))
+            {
+                leaves.for_each(|leaf| each(node, Holder::Object(ObjectId(from)), ObjectId(leaf)));
             }
         });
     }
+}
+
+/// Folded leaves of a set: each is asked for once, in the order of memory, and not for every pointer.
+fn leaves_of(graph: &Graph, set: &dyn Fn(ObjectId) -> bool) -> Bits {
+    let mut wanted = Bits::new(graph.layout().bound());
+    let leaves = graph.layout().allocated().iter().filter(|o| !graph.numbered.bits().contains(*o));
+    for leaf in leaves.filter(|o| set(ObjectId(*o as u32))) {
+        wanted.insert(leaf);
+    }
+    wanted
 }

@@ -14,6 +14,8 @@ const BATCH: usize = 64;
 struct Found {
     /// Nodes that have one.
     met: Bits,
+    /// Objects among them: most pointers lead to one, and its node need not be looked up.
+    seen: Bits,
     order: Vec<u32>,
     /// For each place of the order that was gone on from: a member for each that was met there, then none.
     links: Bits,
@@ -39,6 +41,7 @@ impl Found {
     /// The same from the place that is gone on from.
     fn go(&mut self, node: u32, object: ObjectId, enter: impl FnOnce() -> bool) {
         if self.meet(node, object.0, enter) {
+            self.seen.insert(object.0 as usize);
             self.links.insert(self.link);
             self.link += 1;
         }
@@ -53,7 +56,8 @@ pub(super) fn search(
 ) -> Result<Paths, TooLarge> {
     let (wanted, left) = wanted.unwrap_or((Bits::default(), usize::MAX));
     let (met, links) = (Bits::new(graph.nodes()), Bits::new(2 * graph.nodes()));
-    let mut found = Found { met, order: Vec::new(), links, link: 0, wanted, left };
+    let seen = Bits::new(graph.layout().bound());
+    let mut found = Found { met, seen, order: Vec::new(), links, link: 0, wanted, left };
     // What roots do not reach has no place in it: mostly nothing.
     found.order.reserve_exact(graph.nodes() - graph.roots().groups() - 1);
     for root in (0..graph.roots().len() as u32).map(RootId) {
@@ -79,7 +83,7 @@ pub(super) fn search(
             continue;
         }
         let end = found.order.len().min(at + BATCH);
-        batch.fill(graph, &found.order[at..end]);
+        batch.fill(graph, &found.order[at..end], &found.seen);
         at = end;
         let mut targets = batch.targets.iter().zip(&batch.pointed);
         for (place, count) in (at - batch.counts.len()..).zip(&batch.counts) {
@@ -106,14 +110,14 @@ struct Batch {
     counts: Vec<usize>,
     /// Objects that they point to.
     pointed: Vec<u32>,
-    /// Of each of these its node; `NONE` of a folded leaf.
+    /// Of each of these its node; `NONE` of a folded leaf, and of what was met before.
     targets: Vec<u32>,
 }
 
 impl Batch {
     /// Asks for the targets of `objects`. One step is done for all of them before the next, so that what
     /// stands somewhere in memory is waited for together.
-    fn fill(&mut self, graph: &Graph, objects: &[u32]) {
+    fn fill(&mut self, graph: &Graph, objects: &[u32], seen: &Bits) {
         self.counts.clear();
         self.pointed.clear();
         self.targets.clear();
@@ -125,6 +129,7 @@ impl Batch {
             graph.edges.of_next(&mut cursor, *object, |to| self.pointed.push(to));
             self.counts.push(self.pointed.len() - first);
         }
-        self.targets.extend(self.pointed.iter().map(|to| graph.node_of(*to).unwrap_or(NONE)));
+        let node = |to: &u32| if seen.contains(*to as usize) { None } else { graph.node_of(*to) };
+        self.targets.extend(self.pointed.iter().map(|to| node(to).unwrap_or(NONE)));
     }
 }
