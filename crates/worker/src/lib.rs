@@ -38,7 +38,7 @@ pub use foreign::Workers;
 pub use graph::{GraphAnswer, GraphWorker};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
-pub use process::{End, Heard, LARGE_PAGES, SUBCOMMAND, Worker, own_binary, stuck};
+pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary, stuck};
 pub use read::parse_answer;
 pub use task::{Room, Whose};
 pub use work::become_worker;

@@ -121,15 +121,6 @@ pub fn own_binary() -> Command {
     command
 }
 
-/// Has glibc (2.35 and later) ask for large pages of what it gets from the kernel by the megabyte: a variable
-/// and its value. A graph's walks look here and there in hundreds of megabytes: with pages of 4 KiB the
-/// processor waits longer for where a page stands than for what is on it, and the kernel clears and maps a
-/// quarter of a million of them, one by one. What does not know the variable does without.
-pub const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-
-/// Memory from which on a worker asks for large pages: all but those that make graphs have less.
-const LARGE_PAGES_FROM: u64 = 512 << 20;
-
 impl<A: DeserializeOwned> Worker<A> {
     /// Starts one and gives it its order, with descriptors; its time begins now.
     ///
@@ -160,7 +151,6 @@ impl<A: DeserializeOwned> Worker<A> {
             .env("MALLOC_ARENA_MAX", "1")
             .env("MALLOC_MMAP_THRESHOLD_", "262144")
             .env("MALLOC_TRIM_THRESHOLD_", "1048576")
-            .envs((limits.memory >= LARGE_PAGES_FROM).then_some(LARGE_PAGES))
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(other)))
             .stdout(Stdio::null())

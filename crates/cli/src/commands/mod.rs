@@ -11,7 +11,6 @@ mod evidence_of;
 mod explain;
 mod heap;
 mod incident;
-mod large_pages;
 mod ps;
 mod report;
 mod run;

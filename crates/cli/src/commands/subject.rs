@@ -11,7 +11,6 @@ use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
 use lastgasp_worker::GraphAnswer;
 
-use super::large_pages::begin_anew_for;
 use crate::output::complain;
 
 /// What a command is asked about.
@@ -89,7 +88,6 @@ fn newest_of_store(path: &Path) -> Option<(PathBuf, usize)> {
 
 /// What a core file holds of a process: evidence that was saved in it, or what is copied out of it now.
 pub(super) fn of_core(path: &Path, exe: Option<&Path>) -> Result<Taken> {
-    begin_anew_for(path);
     let open = || -> Result<CoreFile> {
         let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
         Ok(CoreFile::open(file, path.display().to_string())?)
