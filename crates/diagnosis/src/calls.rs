@@ -25,8 +25,8 @@ pub(crate) struct Calls<'a> {
     /// Of them those in which a server has called it, so that they are calls for certain. A goroutine that
     /// the program has started itself may be a worker without work.
     pub(crate) called: u64,
-    /// The same with those that waited before the growth was seen to begin. They are calls in words; that they
-    /// came with it nobody knows (connections that are open all day wait so, too).
+    /// The same with those that waited before the growth was seen to begin. They are calls in words; that
+    /// they came with it nobody knows (connections that are open all day wait so, too).
     pub(crate) served: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.

@@ -82,8 +82,8 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         format!(": {}{}", held.in_full(), within.map_or_else(String::new, |text| format!("; {text}")))
     });
     // Where most of it is kept by way of other goroutines than the first suspect the suspect is none: what it
-    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each). A queue
-    // is led to by whoever receives from it, and filled by others (`lab/deaths`, queue-full).
+    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each). A
+    // queue is led to by whoever receives from it, and filled by others (`lab/deaths`, queue-full).
     let led =
         heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(|r| r.shared_collection());
     let led_from = led.as_ref().and_then(|(_, from)| *from);
@@ -226,8 +226,8 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     })
 }
 
-/// The reading function of a library in whose frames what calls hold stands (seen blind: lines without an end,
-/// told as copies that calls build).
+/// The reading function of a library in whose frames what calls hold stands (seen blind: lines without an
+/// end, told as copies that calls build).
 fn read_by<'a>(heap: &HeapCause<'a>) -> Option<&'a str> {
     heap.reach.as_ref()?.holder.as_ref()?.frame().filter(|function| reads(function))
 }
@@ -486,8 +486,8 @@ mod tests {
         assert!(!found.do_now.iter().any(|(act, _)| act.starts_with("Read main.load")), "{:?}", found.do_now);
     }
 
-    /// Seen blind: traces that nobody ends, in a table that is filled and never emptied; the clients of the load
-    /// were the first suspects. And lines without an end, in calls that read them.
+    /// Seen blind: traces that nobody ends, in a table that is filled and never emptied; the clients of the
+    /// load were the first suspects. And lines without an end, in calls that read them.
     #[test]
     fn what_is_filled_is_named_before_who_allocates_and_what_was_sent_is_no_copy() {
         let frame = |f: &str| Frame { function: f.into(), file: "shop/a.go".into(), line: 4 };

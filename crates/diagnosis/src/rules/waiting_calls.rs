@@ -304,8 +304,8 @@ fn evidence(
     out
 }
 
-/// What those that wait have of a culprit: what came with the growth; or all of it, where some of them had come
-/// before and only with these there is one for each.
+/// What those that wait have of a culprit: what came with the growth; or all of it, where some of them had
+/// come before and only with these there is one for each.
 fn held_of(c: &Culprit, waiting: u64) -> Amount {
     let enough = |of: Amount| of.objects as f64 / waiting.max(1) as f64 >= MIN_OBJECTS;
     if !enough(c.growth) && enough(c.current) { c.current } else { c.growth }

@@ -79,7 +79,8 @@ pub(crate) fn op_named(name: &str) -> Option<Op> {
     })
 }
 
-/// What else a lock is called in a function: `t.topic.mu`, where `topic` is `t.topic` and the lock `topic.mu`.
+/// What else a lock is called in a function: `t.topic.mu`, where `topic` is `t.topic` and the lock
+/// `topic.mu`.
 pub(crate) fn other_name<'a>(pkg: &Package<'a>, f: &Function<'a>, key: &str) -> Option<String> {
     let (root, rest) = key.split_at(key.find('.').unwrap_or(key.len()));
     let mut named = f.scope.vars.iter().filter(|v| v.name == root && v.assigned.is_empty());

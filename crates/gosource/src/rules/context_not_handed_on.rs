@@ -320,8 +320,8 @@ fn is_finished(outer: &Site<'_>) -> bool {
         || ["rollback", "cleanup"].iter().any(|w| name.ends_with(w))
 }
 
-/// `context.WithTimeout(context.Background(), t)`, or one that somebody ends. Of a request that is gone nobody
-/// wants the rest of that time.
+/// `context.WithTimeout(context.Background(), t)`, or one that somebody ends. Of a request that is gone
+/// nobody wants the rest of that time.
 fn has_its_own_end(outer: &Site<'_>) -> bool {
     matches!(
         outer.callee,

@@ -521,8 +521,8 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
             text,
         );
     }
-    // What was full was the group above, which others filled (seen blind in lab/cluster: a neighbour that took
-    // the node, and 83 MB of 210 in each of the dead).
+    // What was full was the group above, which others filled (seen blind in lab/cluster: a neighbour that
+    // took the node, and 83 MB of 210 in each of the dead).
     let (_, others) = scene.verdict("others-in-group");
     if let Some((_, now)) = numbers.filter(|_| others > 0.0) {
         let above = scene.captures.iter().filter_map(|c| c.limit_bytes).filter(|l| *l > now).max();

@@ -251,7 +251,8 @@ fn grew_alike(scene: &Scene<'_>, before: &[&&Life<'_>], at: UnixMs) -> Option<(u
     const GROWN: f64 = 0.25;
     /// What others had, beside the dead at that age.
     const AS_MUCH: f64 = 0.8;
-    // Of each of the dead that was seen from its start on: what it had at an age, and whether that was growth.
+    // Of each of the dead that was seen from its start on: what it had at an age, and whether that was
+    // growth.
     let at_age = |age: i64| -> Option<(f64, bool)> {
         let of = scene.dead.iter().filter_map(|l| {
             let points = &l.best()?.memory;
@@ -288,8 +289,8 @@ fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cau
         .max()
         .unwrap_or(0);
     let died_before = before.iter().filter(|l| l.killed().is_some_and(|k| k < at)).count();
-    // They need not have died for that (seen blind in lab/cluster: a leak that a release and its rollback both
-    // began anew, and "roll back to 1.42.0").
+    // They need not have died for that (seen blind in lab/cluster: a leak that a release and its rollback
+    // both began anew, and "roll back to 1.42.0").
     if let Some((n, age)) = grew_alike(scene, &before, at) {
         let text = format!(
             "{n} of {} processes of other versions had grown as fast by the age of {}",
