@@ -38,9 +38,21 @@ pub(crate) fn is_receiver_of(receiver: &str, type_name: &str) -> bool {
     let (Some((path, own)), Some((package, name))) = (plain.rsplit_once('.'), type_name.split_once('.')) else {
         return false;
     };
+    own == name && is_named(path, package)
+}
+
+/// Whether the package of an import path may have that name.
+fn is_named(path: &str, package: &str) -> bool {
     let is_version = |e: &&str| e.strip_prefix('v').is_some_and(|n| n.parse::<u32>().is_ok());
-    let element = path.rsplit('/').find(|e| !is_version(e)).unwrap_or(path);
-    own == name && element.contains(package)
+    path.rsplit('/').find(|e| !is_version(e)).unwrap_or(path).contains(package)
+}
+
+/// Whether a function is of the package that the elements of a type are of: `shop/trace.(*Tracer).Start` of
+/// `map[uint64]*trace.tree`.
+pub(crate) fn is_of_its_elements(function: &str, type_name: &str) -> bool {
+    let element = type_name.rsplit(['*', ']', ' ']).find(|part| part.contains('.'));
+    let of = element.and_then(|e| e.split_once('.')).map(|(of, _)| of).filter(|of| !of.is_empty());
+    of.is_some_and(|of| is_named(package(function), of))
 }
 
 /// Whether a function is a method of a type: `shop/bus.(*Bus).Publish` of `bus.Bus`.
@@ -162,6 +174,9 @@ mod tests {
 
     #[test]
     fn packages_and_owners() {
+        assert!(is_of_its_elements("shop/trace.(*Tracer).Start", "map[uint64]*trace.tree"));
+        assert!(!is_of_its_elements("shop/load.Drive", "map[uint64]*trace.tree"));
+        assert!(!is_of_its_elements("shop/load.Drive", "map[string]struct {}"));
         assert_eq!(package("net/http.(*conn).serve"), "net/http");
         assert_eq!(package("example.com/a/b.v2.F"), "example.com/a/b");
         assert_eq!(package("main.main.func1"), "main");

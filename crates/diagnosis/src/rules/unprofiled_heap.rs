@@ -10,7 +10,7 @@ use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::held_up::HeldUp;
 use crate::made;
-use crate::owner::{is_inside, is_standard_library};
+use crate::owner::{is_inside, is_of_its_elements, is_standard_library};
 use crate::reachability::{HeldBy, Reachability};
 use crate::reads::reads;
 use crate::rival::Rival;
@@ -96,7 +96,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     let alive = heap.mechanism == Mechanism::StaysAlive && holder.is_none() && led.is_none();
     let filled = most_is_filled(facts).filter(|_| alive && heap.hollow_maps(facts).is_none());
     let first = match filled {
-        Some(c) => suspects.iter().find(|s| is_of_package_of(&s.at.function, &c.type_name)),
+        Some(c) => suspects.iter().find(|s| is_of_its_elements(&s.at.function, &c.type_name)),
         None => first,
     };
     let several = || {
@@ -236,15 +236,6 @@ fn read_by<'a>(heap: &HeapCause<'a>) -> Option<&'a str> {
 fn of_place(place: &GraphPlace) -> Subject {
     let file = place.at.rsplit_once(':').map_or(place.at.as_str(), |(file, _)| file);
     Subject::Site { function: place.function.clone(), file: file.to_owned() }
-}
-
-/// Whether a function is of the package that a type's elements are of: `shop/trace.(*Tracer).Start` of
-/// `map[uint64]*trace.tree`.
-fn is_of_package_of(function: &str, type_name: &str) -> bool {
-    let element = type_name.rsplit(['*', ']', ' ']).find(|part| part.contains('.')).unwrap_or_default();
-    let package = element.split('.').next().unwrap_or_default();
-    let of_function = function.rsplit('/').next().and_then(|last| last.split('.').next()).unwrap_or_default();
-    !package.is_empty() && package == of_function
 }
 
 /// Whether a suspect is that function, or stands below it.

@@ -75,7 +75,7 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("captures", FINDS_OTHER, "no capture says that the collector ran too late");
     }
     if let Some((was, now)) = &other {
-        let show = |g: &crate::evidence::Generation| format!("GOGC {}, GOMEMLIMIT {}", percent_of(g), soft_limit_of(g));
+        let show = |g: &Generation| format!("GOGC {}, GOMEMLIMIT {}", percent_of(g), soft_limit_of(g));
         cause.term("settings", FITS, format!("{} before, {} now", show(was), show(now)));
         cause.at = Some(now.started_unix_ms);
     }

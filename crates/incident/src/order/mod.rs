@@ -115,6 +115,7 @@ pub fn onsets(
     }
     out.push(goroutines(lives));
     let begin = Between::first(memory.iter().map(|m| m.1));
+    let half = half_of_steady(lives);
     for total in &traffic.totals {
         let name = if total.is_dependency {
             format!("{} of {}", total.role.name(), total.service)
@@ -137,7 +138,6 @@ pub fn onsets(
         let by_deaths = !matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight | MetricRole::Latency);
         let of_asking = matches!(role, MetricRole::FirstAttempts | MetricRole::InFlight) && !total.is_dependency;
         let killed = lives.iter().filter_map(|l| l.killed()).min();
-        let half = half_of_steady(lives);
         let moments = Moments { begin, killed, by_deaths, of_asking, half };
         let onset = of_metric(&name, &course, moments, &memory, grid);
         let ended = total.points.last().map(|p| p.unix_ms).filter(|at| ends_before(*at, moments, grid));
