@@ -162,6 +162,21 @@ fn verdicts(subject: &str, store: &Path, more: &[&str]) -> (Value, PathBuf) {
     panic!("{subject} has no verdicts");
 }
 
+/// Without what stands in the frames of who runs: that is now here and now in a register (seen once in CI:
+/// the loop of `runner`, which led to its channel in gcore's copy and not in ours, a moment before).
+fn without_running_frames(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::Array(all)) = fields.get_mut("referrers") {
+                all.retain(|r| r["can_run"] != true || r["place"] != "frame");
+            }
+            fields.values_mut().for_each(without_running_frames);
+        }
+        Value::Array(all) => all.iter_mut().for_each(without_running_frames),
+        _ => {}
+    }
+}
+
 /// Without what only a live process tells, its clock and its sockets, and where its sources stand.
 fn without_the_kernels(value: &mut Value) {
     const ITS: [&str; 7] = [
@@ -189,6 +204,7 @@ fn by_number(verdicts: &Value, of: &[u64]) -> BTreeMap<u64, Value> {
     let mut all: BTreeMap<u64, Value> = all.map(|v| (v["goid"].as_u64().unwrap(), v)).collect();
     all.retain(|goid, _| of.contains(goid));
     all.values_mut().for_each(without_the_kernels);
+    all.values_mut().for_each(without_running_frames);
     all
 }
 

@@ -10,7 +10,7 @@ const PAGE: u64 = 8 << 10;
 /// Most pages that the index has an entry for: 128 MiB for a heap spread over 64 GiB. Where spans lie further
 /// apart, addresses are found by halving; and where nearly all of these pages would be none of a span.
 const MAX_INDEX: u64 = 8 << 20;
-const MAX_SPARSE: u64 = 16;
+const MAX_SPARSE: u64 = 64;
 /// So few pages have an entry in any case.
 const FEW_PAGES: u64 = 1 << 16;
 /// Most slots that are numbered: 32 MiB a set of them.
@@ -117,7 +117,8 @@ pub struct HeapLayout {
     refused: usize,
     /// Start of the first page of the index.
     origin: u64,
-    /// The index; empty where that would be too many pages, or a page has more than one span.
+    /// The index; empty where that would be too many pages, or most of them of no span, or where a span begins
+    /// within a page.
     pages: Vec<Page>,
     divisions: Vec<Division>,
     /// The span of each 64 numbers.
@@ -220,9 +221,10 @@ impl HeapLayout {
     #[cold]
     fn locate_by_halving(&self, address: u64) -> Option<Located> {
         let span = self.span_at(address)?;
-        let Placed { span: Span { base, slot_bytes, .. }, first } = self.spans[span];
+        let Placed { span: Span { base, slot_bytes, slots }, first } = self.spans[span];
         let offset = address - base;
-        let slot = Division::of(&self.spans[span].span).slot(offset)?;
+        // To find the reciprocal takes longer than the one division.
+        let slot = Division { slot_bytes, slots, reciprocal: 0 }.slot(offset)?;
         Some(Located { span, slot: ObjectId(first + slot), slot_bytes, offset: offset - u64::from(slot) * slot_bytes })
     }
 

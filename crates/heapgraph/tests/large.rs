@@ -146,3 +146,18 @@ fn dominators_and_owners_of_many_are_those_of_another_algorithm() {
         assert_eq!(told, owned, "{seed}");
     }
 }
+
+/// A group's number takes two bytes up to 65,535 groups, and four beyond.
+#[test]
+fn groups_are_told_apart_on_both_sides_of_two_bytes() {
+    let pointers = pointers(11, 20);
+    let graph = graph(&pointers, &(0..ROOTS).map(|i| i * 149).collect::<Vec<_>>());
+    let dominators = Dominators::of(&graph).unwrap();
+    let totals = |groups: u32| {
+        let last_but = |object: ObjectId| Some(groups - 1 - object.0 % 3);
+        dominators.by_group(&graph, groups as usize, last_but).split_off(groups as usize - 3)
+    };
+    let (two, four) = (totals(65_535), totals(65_536));
+    assert!(two.iter().all(|g| g.own.objects > 0), "{two:?}");
+    assert_eq!(format!("{two:?}"), format!("{four:?}"));
+}

@@ -102,10 +102,12 @@ impl<'a> HeapCause<'a> {
     }
 
     /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
-    /// was, and they end, since what they hold is freed again.
+    /// was, and they end, since what they hold is freed again. Of those who are left waiting it is neither:
+    /// others of the same function may have ended (`lab/deaths`, shard-export: once in many plays two samples
+    /// made what a day's export has "larger than before", at 0.76).
     fn builds_more(&self, each: u64) -> bool {
-        let larger = self.larger().is_some_and(|l| l >= LARGER);
-        each >= LARGE_PER_CALL && !self.are_left_waiting() || larger && self.freed().is_some()
+        let larger = || self.larger().is_some_and(|l| l >= LARGER) && self.freed().is_some();
+        !self.are_left_waiting() && (each >= LARGE_PER_CALL || larger())
     }
 
     /// Whether they are goroutines that the program has started itself, and that wait for another one:

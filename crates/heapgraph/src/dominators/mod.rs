@@ -51,7 +51,8 @@ pub struct Dominators {
 impl Dominators {
     /// The dominator tree of `graph`. It keeps 16 bytes for each object with a number of its own (20 where
     /// many keep much, 24 in a heap of 32 GiB and more); while it works it takes 20, or 8 and 4 for each
-    /// pointer to such an object if that is more.
+    /// pointer to such an object if that is more; and up to 8 for each pointer over one an object where most
+    /// of them lead to few.
     ///
     /// # Errors
     /// Where there are more pointers between objects with numbers than 32 bits count.

@@ -301,8 +301,8 @@ pub(super) struct ByTarget {
 }
 
 impl Crossing {
-    /// Takes those out that lead to `first` and above. What is sorted so a part at a time stands nowhere
-    /// twice, and what is written here and there stands near enough to be at hand.
+    /// Takes those out that lead to `first` and above. What is sorted so a part at a time stands twice for
+    /// that part alone, and what is written here and there stands near enough to be at hand.
     pub(super) fn take_from(&mut self, first: u32, end: u32, number: &[u32], into: &mut ByTarget) {
         into.first = first;
         let ByTarget { starts, sources, .. } = into;

@@ -69,7 +69,7 @@ impl Sums {
             let sum = all[at];
             all[at / 2][at % 2] = small(sum).unwrap_or_else(|| {
                 large.push(sum);
-                // There are below 2^31 nodes.
+                // There are below 2^30 nodes.
                 ELSEWHERE | (large.len() - 1) as u32
             });
         }

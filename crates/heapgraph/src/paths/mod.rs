@@ -94,7 +94,7 @@ impl Paths {
     }
 
     fn search(graph: &Graph, enter: impl Fn(Holder) -> bool, wanted: Option<(Bits, usize)>) -> Self {
-        // There are below 2^31 nodes, and two links for each.
+        // There are below 2^30 nodes, and two links for each.
         search(graph, enter, wanted).unwrap_or_else(|_| Self {
             met: Bits::default(),
             order: Vec::new(),
