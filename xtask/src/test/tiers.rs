@@ -28,6 +28,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "goldens",
             "incident_contract",
             "kept_memory",
+            "large",
             "misleading",
             "one_death",
             "page",
