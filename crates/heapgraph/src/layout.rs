@@ -117,8 +117,8 @@ pub struct HeapLayout {
     refused: usize,
     /// Start of the first page of the index.
     origin: u64,
-    /// The index; empty where that would be too many pages, or most of them of no span, or where a span begins
-    /// within a page.
+    /// The index; empty where that would be too many pages, or most of them of no span, or where a span
+    /// begins within a page.
     pages: Vec<Page>,
     divisions: Vec<Division>,
     /// The span of each 64 numbers.
