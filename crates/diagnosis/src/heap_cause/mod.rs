@@ -24,7 +24,7 @@ use crate::thresholds::heap_growth::{MAJORITY, MIN_SHARE};
 use crate::thresholds::waiting_calls::MOST_CALLS;
 use crate::window::Window;
 
-pub(crate) use self::whose_calls::a_few_each;
+pub(crate) use self::whose_calls::{a_few_each, one_for_each_of};
 
 /// A rival of what stays alive.
 const ITS_START: &str = "a start that loads more than the limit holds";

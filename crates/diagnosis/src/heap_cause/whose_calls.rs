@@ -165,7 +165,7 @@ impl<'a> HeapCause<'a> {
             // dependency that hung, of which the window had seen the last 48 come, were "what one function
             // allocates stays alive", surely).
             Origin::Profiled(c) => {
-                let enough = |objects: u64| objects as f64 / waiting.count as f64 >= MIN_OBJECTS;
+                let enough = |objects: u64| one_for_each_of(objects, waiting.count);
                 (enough(c.growth.objects) || has_each && enough(c.current.objects)).then_some(calls)
             }
             // The pile is of a function of the program: idle connections are in none (`waiting_pile`).
@@ -206,6 +206,11 @@ const MOST_EACH: u64 = 4;
 fn frame_of<'a>(facts: &'a Facts, function: &str) -> Option<&'a Frame> {
     let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
     frames.into_iter().find(|f| f.function == function)
+}
+
+/// Whether objects are one for each that waits, or more.
+pub(crate) fn one_for_each_of(objects: u64, waiting: u64) -> bool {
+    objects as f64 / waiting.max(1) as f64 >= MIN_OBJECTS
 }
 
 /// Whether objects are one for each that waits, or a whole few: else their numbers only happen to be alike.

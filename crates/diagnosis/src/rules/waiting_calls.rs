@@ -7,7 +7,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::goroutine_verdicts::{GoroutineVerdicts, VerdictGroup};
 use crate::growth::{Culprit, Growth};
-use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::heap_cause::{HeapCause, Mechanism, Origin, one_for_each_of};
 use crate::library_waits::library_wait;
 use crate::of_connections;
 use crate::owner::{frame, is_inside, is_standard_library, receiver};
@@ -16,7 +16,7 @@ use crate::sentence::{growth as growth_of, level, never_touched, place};
 use crate::site_certainty::of_origin;
 use crate::subject::Subject;
 use crate::suspects::program_frame;
-use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS, MIN_OBJECTS};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, Wait, doing, innermost, is_writing};
@@ -122,7 +122,7 @@ fn young(w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
 /// `calls`, or `goroutines` where they stand in their first function, or were only started where they are
 /// counted.
 fn subjects(calls: &Calls<'_>) -> &'static str {
-    if calls.are_called() || calls.served.saturating_mul(2) > calls.total { "calls" } else { "goroutines" }
+    if calls.served.saturating_mul(2) > calls.total { "calls" } else { "goroutines" }
 }
 
 /// Whether as many tickers or timers were made as goroutines wait to receive: they wake by themselves, again
@@ -307,7 +307,7 @@ fn evidence(
 /// What those that wait have of a culprit: what came with the growth; or all of it, where some of them had
 /// come before and only with these there is one for each.
 fn held_of(c: &Culprit, waiting: u64) -> Amount {
-    let enough = |of: Amount| of.objects as f64 / waiting.max(1) as f64 >= MIN_OBJECTS;
+    let enough = |of: Amount| one_for_each_of(of.objects, waiting);
     if !enough(c.growth) && enough(c.current) { c.current } else { c.growth }
 }
 

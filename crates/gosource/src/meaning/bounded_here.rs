@@ -3,6 +3,7 @@
 
 use crate::meaning::case::Case;
 use crate::meaning::channels::{Room, last_name, local_room};
+use crate::meaning::comments::above_names;
 use crate::meaning::held::wants;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, ForHead, Span, Stmt, StmtKind};
@@ -22,7 +23,7 @@ pub(crate) fn is_bounded_here<'a>(
         Node::Expr(e) => e.span,
         Node::Stmt(s) => s.span,
     };
-    if is_explained(case.file(f).text, at) {
+    if above_names(case.file(f).text, at, 8, &["block", "deadlock"]) {
         return Some("the comment right above it speaks of what blocks: it may well be meant");
     }
     match node {
@@ -55,17 +56,6 @@ pub(crate) fn is_bounded_here<'a>(
         }
         Node::Stmt(_) => None,
     }
-}
-
-/// Whether the comment right above a line speaks of blocking.
-fn is_explained(text: &str, at: Span) -> bool {
-    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
-    // The last is the line itself, as far as the expression.
-    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
-    above.take(8).any(|l| {
-        let lower = l.to_lowercase();
-        lower.contains("block") || lower.contains("deadlock")
-    })
 }
 
 /// Whether an argument is a context that the function has given a time before: `ctx, cancel :=

@@ -6,6 +6,7 @@ pub(crate) mod asked_for_all;
 pub(crate) mod bounded_here;
 pub(crate) mod case;
 pub(crate) mod channels;
+pub(crate) mod comments;
 pub(crate) mod failures;
 pub(crate) mod fields;
 pub(crate) mod first_ops;

@@ -3,6 +3,7 @@
 use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::comments::above_names;
 use crate::meaning::failures::each_failure;
 use crate::meaning::loops::{each_node, stands_under};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
@@ -504,18 +505,9 @@ fn is_explained_before<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, site: &S
     let text = case.file(f).text;
     let alike = case.sites(id).iter().filter(|s| s.callee == site.callee && s.expr.span.start <= site.expr.span.start);
     let line = site.expr.span.line;
-    alike.into_iter().any(|s| line.saturating_sub(s.expr.span.line) <= 20 && is_explained(text, s.expr.span))
-}
-
-/// Whether the comment right above a line names contexts.
-fn is_explained(text: &str, at: Span) -> bool {
-    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
-    // The last is the line itself, as far as the expression.
-    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
-    above.take(8).any(|l| {
-        let lower = l.to_lowercase();
-        lower.contains("context") || lower.contains("ctx")
-    })
+    alike
+        .into_iter()
+        .any(|s| line.saturating_sub(s.expr.span.line) <= 20 && above_names(text, s.expr.span, 8, &["context", "ctx"]))
 }
 
 /// Whether the `cancel` that a call of `context.With...` gives is used in literals alone, or not by name:

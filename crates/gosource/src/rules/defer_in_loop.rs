@@ -3,6 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::comments::above_names;
 use crate::meaning::locks::lock_call;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, If, Span, Stmt, StmtKind};
@@ -137,7 +138,7 @@ fn may_stay<'a>(
             "a share of something that is counted is given back, or a span ends: it holds little, or is wanted until the function ends",
         );
     }
-    if is_explained(case.file(f).text, deferred.span) {
+    if above_names(case.file(f).text, deferred.span, 4, &["defer"]) {
         return Some("the comment above it speaks of what is deferred: it may well be meant");
     }
     if is_of_what_is_there(f, body, call) {
@@ -252,14 +253,6 @@ fn takes_a_port<'a>(case: &Case<'a>, f: &Function<'a>, call: &crate::syntax::ast
     let made = call.fun.selector().and_then(|(x, _)| f.scope.var(x)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
     let Some(Init::Value(made, _)) = made else { return false };
     made.call().is_some_and(|c| last_name(&c.fun).starts_with("Listen")) && case.file(f).at(made.span).contains(":0\"")
-}
-
-/// Whether the comment right above a line speaks of deferring.
-fn is_explained(text: &str, at: Span) -> bool {
-    let before: Vec<&str> = text.get(..at.start as usize).unwrap_or_default().lines().collect();
-    // The last is the line itself, as far as the expression.
-    let above = before.iter().rev().skip(1).map(|l| l.trim()).take_while(|l| l.starts_with("//"));
-    above.take(4).any(|l| l.to_lowercase().contains("defer"))
 }
 
 /// Whether a call is a method of the loop's own element, `for _, t := range targets { defer t.Close() }`, of
