@@ -2,12 +2,12 @@
 //! one comes to the line that allocated it. It is said only of types that few functions make, all of them
 //! outside of the standard library: a `[]uint8` may come from anywhere.
 
-use lastgasp_goruntime::types::Makes;
+use lastgasp_goruntime::types::{LibraryCall, Makes};
 use lastgasp_goruntime::{Frame, Symbolizer};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use crate::functions::is_standard;
+use crate::functions::{is_of_program, is_standard};
 use crate::heap::Heap;
 use crate::roots::RootName;
 use crate::types::{Mostly, ObjectType};
@@ -69,23 +69,50 @@ impl<'h> MadeIn<'h> {
         at.and_then(|at| self.places(at, Makes::Variable)).unwrap_or_default()
     }
 
+    /// Where the program calls a library's function, one place of each function, by name; of dependencies
+    /// only where these are few as well. Empty where that may be anywhere.
+    #[must_use]
+    pub fn called(&self, call: LibraryCall) -> Vec<Frame> {
+        let module = &self.heap.runtime.build_info.module.path;
+        let mut out: Vec<Frame> = Vec::new();
+        for (n, at) in self.heap.makers.calls_of(call).enumerate() {
+            if n >= MOST_CALLS {
+                return Vec::new();
+            }
+            let own = self.symbols.frames(at).into_iter().find(|f| !is_standard(&f.function, module));
+            if let Some(own) = own {
+                add(&mut out, own);
+            }
+        }
+        // Contexts and timers every dependency has for itself; memory that it maps is as large as the program's.
+        if out.len() > MOST_PLACES && call != LibraryCall::Mmap {
+            out.retain(|f| is_of_program(&f.function, module));
+        }
+        out.sort_by(|a, b| (&a.function, a.line).cmp(&(&b.function, b.line)));
+        if out.len() > MOST_PLACES { Vec::new() } else { out }
+    }
+
     fn places(&self, of: Addr, makes: Makes) -> Option<Vec<Frame>> {
         let module = &self.heap.runtime.build_info.module.path;
         let mut out: Vec<Frame> = Vec::new();
         for (n, call) in self.heap.makers.of(of, makes).enumerate() {
             // What is inlined into the program's own code is the program's.
             let own = self.symbols.frames(call).into_iter().find(|f| !is_standard(&f.function, module))?;
-            match out.iter_mut().find(|f| f.function == own.function) {
-                // Of several lines of one function the first.
-                Some(known) if own.line < known.line => *known = own,
-                Some(_) => {}
-                None => out.push(own),
-            }
+            add(&mut out, own);
             if out.len() > MOST_PLACES || n >= MOST_CALLS {
                 return None;
             }
         }
         out.sort_by(|a, b| (&a.function, a.line).cmp(&(&b.function, b.line)));
         Some(out)
+    }
+}
+
+/// Adds a place: of several lines of one function the first.
+fn add(places: &mut Vec<Frame>, place: Frame) {
+    match places.iter_mut().find(|f| f.function == place.function) {
+        Some(known) if place.line < known.line => *known = place,
+        Some(_) => {}
+        None => places.push(place),
     }
 }

@@ -8,10 +8,10 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
     Amount, BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event,
-    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts,
-    GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap,
-    HeapClass, Kind, LargeObjects, LockState, Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency,
-    Sample, Site, Stack, StartedAt, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
+    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCalls, GraphCensus, GraphCopies,
+    GraphFacts, GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste,
+    Group, Heap, HeapClass, Kind, LargeObjects, LockState, Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace,
+    Residency, Sample, Site, Stack, StartedAt, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
 };
 use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -216,6 +216,8 @@ fn graph() -> GraphFacts {
             written: vec![GraphPlace::default()],
             ..GraphRoot::default()
         }],
+        shared_made: vec![GraphMade::default()],
+        library_calls: vec![GraphCalls { call: "mmap".into(), places: vec![GraphPlace::default()] }],
         sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],
         paths: vec![GraphPath { steps: vec!["global main.cache".into()], ..GraphPath::default() }],
         tree: vec![

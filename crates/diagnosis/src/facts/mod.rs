@@ -39,8 +39,8 @@ pub use goroutine_looks::{GoroutineLook, GoroutineLooks, StartedAt};
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use graph::{
-    CopyHolder, GraphCensus, GraphCopies, GraphFacts, GraphLeader, GraphMade, GraphNode, GraphPath, GraphPhase,
-    GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste,
+    CopyHolder, GraphCalls, GraphCensus, GraphCopies, GraphFacts, GraphLeader, GraphMade, GraphNode, GraphPath,
+    GraphPhase, GraphPlace, GraphRoot, GraphSite, GraphType, GraphWaste,
 };
 pub use key::Key;
 pub use last_look::LastLook;

@@ -32,7 +32,7 @@ mod variables;
 mod words;
 
 pub use alloc_site::{AllocSites, SiteType};
-pub use code::{CallId, CodeTypes, FrameSaid, FrameTypes, Makers, Makes, Said, StackCalls, WordPath};
+pub use code::{CallId, CodeTypes, FrameSaid, FrameTypes, LibraryCall, Makers, Makes, Said, StackCalls, WordPath};
 pub use go_type::{ChanDir, Field, GoType, Shape};
 pub use kind::Kind;
 pub(crate) use map_layout::TABLE_SLOTS;

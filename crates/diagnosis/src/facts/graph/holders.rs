@@ -80,6 +80,17 @@ pub struct GraphMade {
     pub places: Vec<GraphPlace>,
 }
 
+/// Where the program's code calls functions of a library that keep something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphCalls {
+    /// What they do: `mmap`, `context`, `timer`, `finalizer`.
+    pub call: String,
+    /// The places, one of each function, by name.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub places: Vec<GraphPlace>,
+}
+
 /// A place in the program's code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]

@@ -12,7 +12,9 @@ use super::blocked::BlockedGoroutines;
 use super::bounded::{MAX_FEW, at_most};
 
 pub use collections::{CopyHolder, GraphCensus, GraphCopies, GraphWaste};
-pub use holders::{GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType};
+pub use holders::{
+    GraphCalls, GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType,
+};
 
 /// The heap's graph, where one was made.
 ///
@@ -62,6 +64,12 @@ pub struct GraphFacts {
     pub shared_objects: u64,
     /// Bytes of their slots.
     pub shared_bytes: u64,
+    /// Where the program's code makes most of these, as of a root.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub shared_made: Vec<GraphMade>,
+    /// Where the program calls what keeps something that no type tells of; only where few functions do.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub library_calls: Vec<GraphCalls>,
     /// Types of live objects: those of the most bytes.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub types: Vec<GraphType>,

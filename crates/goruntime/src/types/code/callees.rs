@@ -1,6 +1,7 @@
 //! What the runtime's functions that compiled code calls say of types, by their names. Source:
 //! `cmd/compile/internal/typecheck/_builtin/runtime.go` (Go 1.19 to 1.27).
 
+use super::library_calls::LibraryCall;
 use crate::arch::ARGUMENTS;
 
 /// A function that compiled code calls.
@@ -26,6 +27,8 @@ pub(super) enum Callee {
     Values,
     /// It grows the stack, and the function begins anew.
     Begins,
+    /// A library's, of which who calls it is remembered.
+    Library(LibraryCall),
 }
 
 /// `R11`, in which `gcWriteBarrier` gives its buffer.
@@ -36,6 +39,9 @@ const DUFF: u16 = 1 << 3 | 1 << 4;
 impl Callee {
     /// What the function of a name is; `None` of any other.
     pub(super) fn of(function: &str, minor: u16) -> Option<Self> {
+        if let Some(call) = LibraryCall::of(function) {
+            return Some(Self::Library(call));
+        }
         let name = function.strip_prefix("runtime.")?;
         if name == "gcWriteBarrier" || name.starts_with("gcWriteBarrier") {
             return Some(Self::Keeps(R11));
@@ -66,7 +72,7 @@ impl Callee {
         let index = match self {
             Self::New(n) | Self::Array(n) | Self::Map(n) | Self::Chan(n) | Self::Memory(n) => n.into(),
             Self::UsesMap | Self::PutsIntoMap | Self::Values => 0,
-            Self::Keeps(_) | Self::Begins => return None,
+            Self::Keeps(_) | Self::Begins | Self::Library(_) => return None,
         };
         (index < ARGUMENTS).then_some(index)
     }

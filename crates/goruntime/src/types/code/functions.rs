@@ -35,7 +35,7 @@ impl Functions {
         each_function(mem, &rt.module, rt.layout, MAX_FUNCTIONS, |entry, len, at| {
             found.all.push((entry, len));
             found.names.1.push(at);
-            let Some(name) = name(&names, at).filter(|n| n.starts_with("runtime.")) else { return };
+            let Some(name) = name(&names, at) else { return };
             if let Some(callee) = Callee::of(name, rt.version.minor) {
                 found.callees.insert(entry, callee);
                 if name.starts_with("runtime.duff") {

@@ -8,6 +8,7 @@
 use lastgasp_inferior::{Addr, AddrRange};
 
 use super::callees::Callee;
+use super::library_calls::LibraryCall;
 use crate::arch::{Act, Place, REGISTERS, Step};
 
 /// Calls that are kept; large services have some 300,000.
@@ -24,6 +25,8 @@ pub enum Makes {
     Element,
     /// It writes a word of a package variable, which stands in the place of the type.
     Variable,
+    /// It calls a library's function, whose key stands in the place of the type.
+    Library,
 }
 
 /// All calls that make something, by type.
@@ -39,6 +42,11 @@ impl Makers {
         let from = self.all.partition_point(|(t, m, _)| (*t, *m) < (of, makes));
         let rest = self.all.get(from..).unwrap_or_default().iter();
         rest.take_while(move |(t, m, _)| (*t, *m) == (of, makes)).map(|(_, _, at)| *at)
+    }
+
+    /// Where a library's function is called: the instructions' own addresses, in order.
+    pub fn calls_of(&self, call: LibraryCall) -> impl Iterator<Item = Addr> + '_ {
+        self.of(call.key(), Makes::Library)
     }
 
     /// Adds what one function makes.
@@ -64,11 +72,16 @@ impl Makers {
                         lose(&mut registers, mask);
                         continue;
                     }
-                    let of = callee.and_then(Callee::type_argument).and_then(|n| registers.get(n).copied().flatten());
+                    let argument = callee.and_then(Callee::type_argument);
+                    let of = match callee {
+                        Some(Callee::Library(call)) => Some(call.key()),
+                        _ => argument.and_then(|n| registers.get(n).copied().flatten()),
+                    };
                     let makes = match callee {
                         Some(Callee::New(_) | Callee::Memory(_)) => Some(Makes::Value),
                         Some(Callee::Array(_)) => Some(Makes::Array),
                         Some(Callee::PutsIntoMap) => Some(Makes::Element),
+                        Some(Callee::Library(_)) => Some(Makes::Library),
                         _ => None,
                     };
                     if let (Some(of), Some(makes)) = (of, makes)
@@ -124,6 +137,7 @@ mod tests {
     const GROW: Addr = Addr(0x404);
     const PUT: Addr = Addr(0x408);
     const BARRIER: Addr = Addr(0x40c);
+    const MMAP: Addr = Addr(0x410);
     const TYPE: Addr = Addr(0x7000);
 
     fn known(at: Addr) -> Option<Callee> {
@@ -132,17 +146,23 @@ mod tests {
             GROW => Some(Callee::Array(4)),
             PUT => Some(Callee::PutsIntoMap),
             BARRIER => Some(Callee::Keeps(1 << 8)),
+            MMAP => Callee::of("syscall.Mmap", 26),
             _ => None,
         }
     }
 
-    fn made(acts: &[Act]) -> Vec<(Makes, Addr)> {
+    fn makers(acts: &[Act]) -> Makers {
         let at = |i: usize| Addr(0x1000 + i as u64 * 4);
         let steps: Vec<Step> =
             acts.iter().enumerate().map(|(i, act)| Step { at: at(i), next: at(i + 1), act: *act }).collect();
         let mut makers = Makers::default();
         makers.add(&steps, AddrRange { start: TYPE, end: Addr(TYPE.0 + 0x100) }, known);
         makers.sort();
+        makers
+    }
+
+    fn made(acts: &[Act]) -> Vec<(Makes, Addr)> {
+        let makers = makers(acts);
         [Makes::Value, Makes::Array, Makes::Element, Makes::Variable]
             .into_iter()
             .flat_map(|m| makers.of(TYPE, m).map(move |at| (m, at)).collect::<Vec<_>>())
@@ -163,6 +183,13 @@ mod tests {
             made(&[address(0), call(PUT), address(3), Act::Move { to: 0, from: 3 }, call(NEW)]),
             [(Makes::Value, Addr(0x1010)), (Makes::Element, Addr(0x1004))]
         );
+    }
+
+    #[test]
+    fn who_calls_a_library_is_told() {
+        let makers = makers(&[Act::Call(Some(MMAP)), Act::Call(Some(NEW)), Act::Call(Some(MMAP))]);
+        assert_eq!(makers.calls_of(LibraryCall::Mmap).collect::<Vec<_>>(), [Addr(0x1000), Addr(0x1008)]);
+        assert_eq!(makers.calls_of(LibraryCall::Timer).count(), 0);
     }
 
     /// `TYPE` stands for a variable there.

@@ -4,7 +4,8 @@
 //!
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
-//! - `makers`: where values of a type are made.
+//! - `library_calls`: functions of libraries that keep what no type tells of.
+//! - `makers`: where values of a type are made, and such functions called.
 //! - `methods`, `signature`: what is declared of the arguments and results of methods; `section`: types as
 //!   the linker has them, one behind the other; `outers`: which of them begin with which.
 //! - `frames`: what stands in the frames of calls that are under way ([`StackCalls`]).
@@ -18,6 +19,7 @@ mod callees;
 mod flow;
 mod frames;
 mod functions;
+mod library_calls;
 mod local;
 mod makers;
 mod methods;
@@ -38,6 +40,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use flow::Flow;
 pub use frames::{FrameSaid, FrameTypes};
 use functions::{Functions, steps};
+pub use library_calls::LibraryCall;
 pub use local::WordPath;
 use local::{Local, Returned};
 pub use makers::{Makers, Makes};

@@ -1,7 +1,7 @@
 //! Who keeps what: types, roots, allocation sites, ways, the dominator tree.
 
 use lastgasp_diagnosis::facts::{
-    GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType,
+    GraphCalls, GraphLeader, GraphMade, GraphNode, GraphPath, GraphPlace, GraphRoot, GraphSite, GraphType,
 };
 use lastgasp_diagnosis::way;
 use serde::Serialize;
@@ -35,12 +35,19 @@ pub(super) struct Root<'a> {
 
 /// Where the program's code makes objects of one type.
 #[derive(Debug, Serialize)]
-struct Made<'a> {
+pub(super) struct Made<'a> {
     #[serde(rename = "type")]
     type_name: &'a str,
     objects: u64,
     bytes: u64,
     is_added_to: bool,
+    places: Vec<Place<'a>>,
+}
+
+/// Where the program's code calls functions of a library that keep something.
+#[derive(Debug, Serialize)]
+pub(super) struct Calls<'a> {
+    call: &'a str,
     places: Vec<Place<'a>>,
 }
 
@@ -135,8 +142,14 @@ impl<'a> Place<'a> {
     }
 }
 
+impl<'a> Calls<'a> {
+    pub(super) fn of(c: &'a GraphCalls) -> Self {
+        Self { call: &c.call, places: c.places.iter().map(Place::of).collect() }
+    }
+}
+
 impl<'a> Made<'a> {
-    fn of(m: &'a GraphMade) -> Self {
+    pub(super) fn of(m: &'a GraphMade) -> Self {
         Self {
             type_name: &m.type_name,
             objects: m.objects,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) use why::why_document;
 
 use collections::{Census, Copies, Waste};
-use holders::{Node, Path, Root, Site, Type, tree};
+use holders::{Calls, Made, Node, Path, Root, Site, Type, tree};
 
 /// Elements of each list but the tree.
 const MOST: usize = 60;
@@ -42,6 +42,8 @@ pub(super) struct Graph<'a> {
     gaps: &'a [String],
     shared_objects: u64,
     shared_bytes: u64,
+    shared_made: Vec<Made<'a>>,
+    library_calls: Vec<Calls<'a>>,
     types: Vec<Type<'a>>,
     roots: Vec<Root<'a>>,
     sites: Vec<Site<'a>>,
@@ -70,6 +72,8 @@ impl<'a> Graph<'a> {
             gaps: first(&g.gaps),
             shared_objects: g.shared_objects,
             shared_bytes: g.shared_bytes,
+            shared_made: g.shared_made.iter().map(Made::of).collect(),
+            library_calls: g.library_calls.iter().map(Calls::of).collect(),
             types: first(&g.types).iter().map(Type::of).collect(),
             roots: first(&g.roots).iter().map(Root::of).collect(),
             sites: first(&g.sites).iter().map(Site::of).collect(),
