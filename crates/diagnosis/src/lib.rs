@@ -44,6 +44,7 @@ mod holder;
 mod hollow_maps;
 mod in_c;
 mod joined;
+mod kept;
 mod large_objects;
 mod last_straw;
 mod ledger;

@@ -4,19 +4,39 @@
 //! The code says which functions make a type, and not that one of them made what is there: it is a place to
 //! look, and is told as that.
 
-use crate::facts::{GraphMade, GraphPlace, GraphRoot};
+use crate::facts::{Facts, GraphFacts, GraphMade, GraphPlace, GraphRoot};
 use crate::thresholds::unprofiled_heap::{COMES_WITH_ONE_IN, MOST_MAKERS};
 
-/// The type that tells best where what a root keeps comes from, and its places: what is most of it or comes
-/// with much of it, made in the fewest places; else a map that grows, by who adds to it.
+/// The type that tells best where what a root keeps comes from, and its places.
 pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
+    best(&root.made, root.objects, root.retained_bytes)
+}
+
+/// The same of what several roots keep together: of a collection that has most of it, or its elements, first.
+pub(crate) fn made_of_shared<'a>(graph: &'a GraphFacts, collection: Option<&str>) -> Option<&'a GraphMade> {
+    let of_it = |m: &&GraphMade| collection.is_some_and(|c| m.type_name == c || is_element(&m.type_name, c));
+    let few = |m: &&GraphMade| (1..=MOST_MAKERS).contains(&m.places.len());
+    let of_it = graph.shared_made.iter().filter(few).find(of_it);
+    // Who adds to another map tells nothing of what most of it is.
+    let other = || best(&graph.shared_made, graph.shared_objects, graph.shared_bytes).filter(|m| !m.is_added_to);
+    of_it.or_else(other)
+}
+
+/// Whether a type is that of a collection's elements: `scan.Scan` of `[]*scan.Scan`.
+fn is_element(type_name: &str, collection: &str) -> bool {
+    let before = collection.strip_suffix(type_name);
+    before.is_some_and(|b| b.ends_with([']', '*']) && b.starts_with(['[', 'm']))
+}
+
+/// What is most of it or comes with much of it, made in the fewest places; else a map that grows, by who adds
+/// to it.
+fn best(all: &[GraphMade], objects: u64, bytes: u64) -> Option<&GraphMade> {
     let few = |m: &&GraphMade| (1..=MOST_MAKERS).contains(&m.places.len());
     // One cache is made once, and holds a million: where the cache was made tells nothing of these.
-    let is_much = |m: &GraphMade| {
-        m.bytes.saturating_mul(2) >= root.retained_bytes || m.objects.saturating_mul(COMES_WITH_ONE_IN) >= root.objects
-    };
-    let values = root.made.iter().filter(few).filter(|m| !m.is_added_to && is_much(m));
-    let maps = root.made.iter().filter(few).filter(|m| m.is_added_to);
+    let is_much =
+        |m: &GraphMade| m.bytes.saturating_mul(2) >= bytes || m.objects.saturating_mul(COMES_WITH_ONE_IN) >= objects;
+    let values = all.iter().filter(few).filter(|m| !m.is_added_to && is_much(m));
+    let maps = all.iter().filter(few).filter(|m| m.is_added_to);
     let best = |m: &&GraphMade| (m.places.len(), std::cmp::Reverse(m.bytes));
     values.min_by_key(best).or_else(|| maps.min_by_key(best))
 }
@@ -25,6 +45,13 @@ pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
 pub(crate) fn text(made: &GraphMade) -> String {
     let what = if made.is_added_to { "is added to" } else { "is made" };
     format!("{} {what} in {}", made.type_name, places_text(&made.places))
+}
+
+/// Where the program calls what does so: `mmap`, `context`, `timer`, `finalizer`; `None` where that is not
+/// known, or may be anywhere.
+pub(crate) fn called(facts: &Facts, what: &str) -> Option<String> {
+    let calls = facts.graph.as_ref()?.library_calls.iter().find(|c| c.call == what)?;
+    (!calls.places.is_empty()).then(|| places_text(&calls.places))
 }
 
 /// `main.(*cache).put (cache.go:41) or main.load (load.go:7)`.
@@ -62,6 +89,25 @@ mod tests {
         assert_eq!(said(vec![bytes.clone(), entry, cache.clone()]).as_deref(), Some(expected));
         // What was made once tells nothing of the thousand.
         assert_eq!(said(vec![bytes, cache]), None);
+    }
+
+    #[test]
+    fn of_a_collection_that_several_keep_its_elements_are_told() {
+        let scan = made("scan.Scan", (900, 30_000), &["shop/scan.Parse"]);
+        let batch = made("batch.note", (900, 40_000), &["shop/batch.note"]);
+        let graph = GraphFacts {
+            shared_objects: 2_000,
+            shared_bytes: 100_000,
+            shared_made: vec![batch, scan],
+            ..GraphFacts::default()
+        };
+        let said = |collection| made_of_shared(&graph, collection).map(|m| m.type_name.as_str());
+        for collection in ["[]*scan.Scan", "[]scan.Scan", "map[string]*scan.Scan"] {
+            assert_eq!(said(Some(collection)), Some("scan.Scan"), "{collection}");
+        }
+        assert_eq!(said(Some("[]otherscan.Scan")), Some("batch.note"));
+        assert_eq!(said(None), Some("batch.note"));
+        assert_eq!(made_of_shared(&GraphFacts::default(), None), None);
     }
 
     #[test]

@@ -50,9 +50,13 @@ fn is_named(path: &str, package: &str) -> bool {
 /// Whether a function is of the package that the elements of a type are of: `shop/trace.(*Tracer).Start` of
 /// `map[uint64]*trace.tree`.
 pub(crate) fn is_of_its_elements(function: &str, type_name: &str) -> bool {
-    let element = type_name.rsplit(['*', ']', ' ']).find(|part| part.contains('.'));
-    let of = element.and_then(|e| e.split_once('.')).map(|(of, _)| of).filter(|of| !of.is_empty());
-    of.is_some_and(|of| is_named(package(function), of))
+    package_of_elements(type_name).is_some_and(|of| is_named(package(function), of))
+}
+
+/// The name of the package that the elements of a type are of; `None` of those of the language's own types.
+pub(crate) fn package_of_elements(type_name: &str) -> Option<&str> {
+    let element = type_name.rsplit(['*', '[', ']', ' ']).find(|part| part.contains('.'));
+    element.and_then(|e| e.split_once('.')).map(|(of, _)| of).filter(|of| !of.is_empty())
 }
 
 /// Whether a function is a method of a type: `shop/bus.(*Bus).Publish` of `bus.Bus`.
@@ -177,6 +181,7 @@ mod tests {
         assert!(is_of_its_elements("shop/trace.(*Tracer).Start", "map[uint64]*trace.tree"));
         assert!(!is_of_its_elements("shop/load.Drive", "map[uint64]*trace.tree"));
         assert!(!is_of_its_elements("shop/load.Drive", "map[string]struct {}"));
+        assert!(is_of_its_elements("shop/sku.Load", "map[sku.ID]int"));
         assert_eq!(package("net/http.(*conn).serve"), "net/http");
         assert_eq!(package("example.com/a/b.v2.F"), "example.com/a/b");
         assert_eq!(package("main.main.func1"), "main");

@@ -321,6 +321,10 @@ pub(crate) mod unprofiled_heap {
     /// Part of the growth, as the least it can be, from which on a holder that the heap's references lead to
     /// explains it. Chosen: more than all others together.
     pub(crate) const HELD_BY_ONE: f64 = 0.5;
+    /// The same of who keeps nearly all that is alive, beside garbage that GOGC lets lie. Chosen.
+    pub(crate) const HELD_BESIDE_GARBAGE: f64 = 0.4;
+    /// Part of what is alive that is nearly all. Chosen.
+    pub(crate) const MOST_OF_LIVE: f64 = 0.75;
     /// Goroutines waiting in one place from which on that place is a suspect. Chosen, not measured.
     pub(crate) const MIN_WAITING: u64 = 10;
     /// Suspects that are named. Chosen: what a reader looks at.

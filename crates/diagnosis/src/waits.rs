@@ -69,6 +69,15 @@ impl Wait {
         }
     }
 
+    /// Whether nothing but another goroutine ends it. Of several cases of a select one may come from elsewhere.
+    pub(crate) fn is_for_a_goroutine(self) -> bool {
+        match self {
+            Self::Mutex | Self::RwMutex | Self::AllDone | Self::Cond | Self::Once | Self::Semaphore => true,
+            Self::ChanSend | Self::ChanReceive | Self::NilChan | Self::Forever => true,
+            Self::Select | Self::Io | Self::Syscall | Self::Sleep | Self::Other => false,
+        }
+    }
+
     /// Whether it is one of the locks.
     pub(crate) fn is_lock(self) -> bool {
         matches!(self, Self::Mutex | Self::RwMutex | Self::Once)

@@ -6,6 +6,7 @@
 use crate::facts::{Facts, Frame, GraphCensus, GraphFacts, GraphPath, Group};
 use crate::graph_certainty::share_of_live;
 use crate::hollow_maps::HollowMaps;
+use crate::made::called;
 use crate::owner::{is_inside, owner_on};
 use crate::reachability::Reachability;
 use crate::thresholds::one_root_holds_most::MOST;
@@ -19,8 +20,13 @@ pub(crate) const DUE: &str = "(waits to be run)";
 /// Outermost functions of goroutines that run finalizers and cleanups, of one release or another
 /// (`runtime/mfinal.go`, `runtime/mcleanup.go`).
 const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"];
+/// Collections after which what a finalizer alone keeps would have been found unreachable. Chosen: one to
+/// find it, one to free it, and as many more.
+const MIN_MARKS: usize = 4;
+/// How `goheap` names cleanups (`runtime.AddCleanup`), which no cycle holds up.
+const CLEANUP: &str = "(cleanup)";
 /// Children of a context that can be cancelled (`context.cancelCtx`).
-const CONTEXTS: &str = "map[context.canceler]struct {}";
+pub(crate) const CONTEXTS: &str = "map[context.canceler]struct {}";
 /// Channels that are free lists of buffers as often as queues.
 const BUFFERS: [&str; 6] = [
     "chan *bytes.Buffer",
@@ -36,14 +42,15 @@ const TIMERS: [&str; 3] = ["[]runtime.timerWhen", "[]*runtime.timer", "[]runtime
 /// What to do where the cause is one of those that only look like a cache: texts of which a piece is kept,
 /// finalizers that do not run, timers that have not fired, contexts that nobody cancels, a channel whose
 /// receivers do not keep up. `None` where it is none of them, or nobody knows.
-pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>) -> Option<String> {
+/// `marks` are the collections that ended in the growth.
+pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>, marks: usize) -> Option<String> {
     let reach = reach?;
     let graph = facts.graph.as_ref()?;
     pieces(graph)
         .or_else(|| HollowMaps::of(graph).map(|maps| maps.cure()))
-        .or_else(|| finalizers(facts, reach))
-        .or_else(|| timers(graph))
-        .or_else(|| reach.collection().and_then(contexts_or_channel))
+        .or_else(|| finalizers(facts, reach, marks))
+        .or_else(|| timers(facts, graph))
+        .or_else(|| reach.collection().and_then(|c| contexts_or_channel(facts, c)))
 }
 
 /// `Bound global main.cache .entries (map[string]main.item), of 32,095 elements, which keeps 135 MB (96 % of
@@ -78,9 +85,11 @@ fn pieces(graph: &GraphFacts) -> Option<String> {
 }
 
 /// One goroutine runs all finalizers, one after another; what it waits for all of them wait for.
-fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
-    let root = reach.holder.as_ref()?.root();
-    root.name.strip_suffix(DUE).filter(|_| root.kind == "finalizer")?;
+fn finalizers(facts: &Facts, reach: &Reachability<'_>, marks: usize) -> Option<String> {
+    let root = Some(reach.holder.as_ref()?.root()).filter(|root| root.kind == "finalizer")?;
+    if !root.name.ends_with(DUE) {
+        return in_a_cycle(facts, marks).filter(|_| !root.name.ends_with(CLEANUP));
+    }
     let what = match runs_finalizers(facts).map(|(g, at)| (doing(facts, g), at)) {
         Some((Doing::Waiting(wait), at)) => format!(
             "and the goroutine that runs them waits for {} in {}: see that this ends, and let no finalizer wait",
@@ -92,7 +101,20 @@ fn finalizers(facts: &Facts, reach: &Reachability<'_>) -> Option<String> {
         }
         _ => "and the goroutine that runs them does not keep up: see what a finalizer waits for".to_owned(),
     };
-    Some(format!("What has a finalizer is freed only after that has run, {what}; better, free it by hand (Close)."))
+    let set = in_code(facts, "finalizer", "Finalizers are set");
+    Some(format!(
+        "What has a finalizer is freed only after that has run, {what}; better, free it by hand (Close).{set}"
+    ))
+}
+
+/// Of what finalizers alone keep, and which is not due though collections ended meanwhile: what leads back to
+/// itself is never found unreachable (`runtime.SetFinalizer`: "if a cyclic structure includes a block with a
+/// finalizer, that cycle is not guaranteed to be garbage collected"; seen blind: a session and its lane).
+fn in_a_cycle(facts: &Facts, marks: usize) -> Option<String> {
+    let set = in_code(facts, "finalizer", "Finalizers are set");
+    (marks >= MIN_MARKS).then(|| {
+        format!("Nothing but their finalizers leads to them, after {} that ended in the growth: an object with a finalizer that leads back to itself, by whatever it holds, is never freed. Cut that way (set the field to nil) or take the finalizer away (runtime.SetFinalizer(x, nil)) when it is closed.{set}", plural(marks as u64, "collection"))
+    })
 }
 
 /// The goroutine that runs finalizers, or one that runs cleanups, where it is in the program's code, and
@@ -104,7 +126,7 @@ pub(crate) fn runs_finalizers(facts: &Facts) -> Option<(&Group, &Frame)> {
 }
 
 /// A timer keeps what its function holds until it fires, also where nobody waits for it any more.
-fn timers(graph: &GraphFacts) -> Option<String> {
+fn timers(facts: &Facts, graph: &GraphFacts) -> Option<String> {
     let of_timers = graph.census.iter().filter(|c| TIMERS.contains(&c.type_name.as_str()));
     let (mut timers, mut kept) = (0_u64, 0_u64);
     for c in of_timers {
@@ -122,25 +144,34 @@ fn timers(graph: &GraphFacts) -> Option<String> {
     let of_contexts = by_contexts.saturating_mul(2) >= ways.iter().map(|p| p.bytes).fold(0, u64::saturating_add).max(1);
     if enough && of_contexts {
         return Some(format!(
-            "{} that have not fired keep {}, and are those of contexts that nobody cancelled: call the function that context.WithTimeout or WithDeadline gives, and that of WithCancel (defer cancel()), when the work is done.",
+            "{} that have not fired keep {}, and are those of contexts that nobody cancelled: call the function that context.WithTimeout or WithDeadline gives, and that of WithCancel (defer cancel()), when the work is done.{}",
             plural(timers, "timer"),
-            bytes(kept)
+            bytes(kept),
+            in_code(facts, "context", "Contexts are derived")
         ));
     }
     enough.then(|| {
         format!(
-            "{} that have not fired keep {}: stop a timer (Stop) as soon as what it was set for is done, or let its function hold no more than it needs.",
+            "{} that have not fired keep {}: stop a timer (Stop) as soon as what it was set for is done, or let its function hold no more than it needs.{}",
             plural(timers, "timer"),
-            bytes(kept)
+            bytes(kept),
+            in_code(facts, "timer", "Timers are set")
         )
     })
 }
 
-fn contexts_or_channel(c: &GraphCensus) -> Option<String> {
+/// ` Contexts are derived in main.poll (main.go:9) or main.serve (main.go:30).`: where the program's code
+/// does so, if few functions do.
+fn in_code(facts: &Facts, call: &str, are: &str) -> String {
+    called(facts, call).map_or_else(String::new, |at| format!(" {are} in {at}."))
+}
+
+fn contexts_or_channel(facts: &Facts, c: &GraphCensus) -> Option<String> {
     if c.type_name == CONTEXTS {
         return Some(format!(
-            "{} were derived from one context that lives on, and never cancelled: call the function that context.WithCancel, WithTimeout or WithDeadline gives (defer cancel()) when the work is done. It is {}.",
+            "{} were derived from one context that lives on, and never cancelled: call the function that context.WithCancel, WithTimeout or WithDeadline gives (defer cancel()) when the work is done.{} It is {}.",
             plural(c.elements, "context"),
+            in_code(facts, "context", "Contexts are derived"),
             c.owner
         ));
     }
@@ -169,7 +200,7 @@ fn contexts_or_channel(c: &GraphCensus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Goroutines, GraphRoot, GraphWaste};
+    use crate::facts::{Goroutines, GraphCalls, GraphPlace, GraphRoot, GraphWaste};
 
     const MB: u64 = 1_000_000;
 
@@ -186,7 +217,7 @@ mod tests {
     /// The habit, and the collection.
     fn said(facts: &Facts) -> (Option<String>, Option<String>) {
         let reach = Reachability::of(facts.graph.as_ref(), 90 * MB);
-        (habit(facts, reach.as_ref()), collection(facts, reach.as_ref()))
+        (habit(facts, reach.as_ref(), facts.gc.cycles as usize), collection(facts, reach.as_ref()))
     }
 
     fn facts(graph: GraphFacts) -> Facts {
@@ -210,7 +241,13 @@ mod tests {
     #[test]
     fn contexts_are_cancelled_and_channels_emptied() {
         let contexts = graph(vec![of("global main.base .children", CONTEXTS, 14_340)]);
-        assert!(said(&facts(contexts)).0.unwrap().starts_with("14,340 contexts were derived"));
+        let mut contexts = facts(contexts);
+        assert!(said(&contexts).0.unwrap().starts_with("14,340 contexts were derived"));
+        let place = GraphPlace { function: "main.poll".into(), at: "svc/main.go:9".into() };
+        contexts.graph.as_mut().unwrap().library_calls =
+            vec![GraphCalls { call: "context".into(), places: vec![place] }];
+        let in_code = "when the work is done. Contexts are derived in main.poll (svc/main.go:9). It is global";
+        assert!(said(&contexts).0.unwrap().contains(in_code));
         let queue = graph(vec![of("global main.in", "chan *main.entry", 146_496)]);
         assert!(said(&facts(queue)).0.unwrap().starts_with("Whoever receives from global main.in"));
     }
@@ -302,5 +339,15 @@ mod tests {
         };
         let cure = said(&facts).0.unwrap();
         assert!(cure.contains("in main.(*codec).release: see that this ends"), "{cure}");
+        // Those that are not due, after so many collections.
+        let mut facts = facts;
+        facts.graph.as_mut().unwrap().roots[0].name = "main.(*codec).release-fm".into();
+        assert_eq!(said(&facts).0, None);
+        facts.gc.cycles = 35;
+        let cure = said(&facts).0.unwrap();
+        assert!(
+            cure.contains("after 35 collections that ended in the growth: an object with a finalizer that leads back"),
+            "{cure}"
+        );
     }
 }

@@ -27,6 +27,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use causes::TOO_MANY;
 pub use causes::causes;
 pub(crate) use findings::{beside, is_of_goroutines};
 pub use growing::Along;

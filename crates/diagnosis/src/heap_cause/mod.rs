@@ -152,6 +152,12 @@ impl<'a> HeapCause<'a> {
             return None;
         }
         it.mechanism = it.choose(facts, window);
+        // Pages that stacks had before they grew are free, and were none of the heap's (seen blind: a recursion
+        // without an end, 202 MB of stacks, and "it is the Go heap" of the 67 MB of the stack before).
+        let in_use = parts.share(parts.heap.saturating_sub(facts.gc.heap_free));
+        if it.mechanism != Mechanism::WaitingCalls && parts.stacks > parts.heap && in_use < MIN_SHARE {
+            return None;
+        }
         let held_otherwise = it.reach.is_some_and(|r| r.variable().is_some()) || it.shared().is_some();
         let may_be = it.mechanism == Mechanism::StaysAlive && !held_otherwise;
         it.recursion = culprit.filter(|_| may_be).and_then(|c| Recursion::on_the_way_to(facts, c));

@@ -303,7 +303,7 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>, held_up: Option<&HeldU
             let reach = heap.reach.as_ref();
             let first = look_first(facts);
             let bounded = || what_to_bound::collection(facts, reach).filter(|_| first.is_empty());
-            let known = what_to_bound::habit(facts, reach).or_else(bounded);
+            let known = what_to_bound::habit(facts, reach, heap.collector.marks).or_else(bounded);
             if heap.may_be_its_start() {
                 let find = || "Find what keeps the objects reachable, and bound it.".to_owned();
                 return format!(

@@ -5,6 +5,7 @@ use crate::facts::{Facts, Gc, Rss};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::in_c::in_c;
+use crate::made::called;
 use crate::rival::Rival;
 use crate::sentence::{level, look_for_change};
 use crate::subject::Subject;
@@ -107,7 +108,9 @@ fn find(facts: &Facts, outside: &Outside, w: &Window) -> Option<Finding> {
         )
     };
     let in_c = in_c(facts).filter(|_| !race);
-    let who = in_c.as_ref().map_or_else(String::new, |c| format!("; {}", c.text()));
+    let in_code = called(facts, "mmap").filter(|_| !race && in_c.is_none());
+    let in_code = in_code.map_or_else(String::new, |at| format!("; in its code memory is mapped in {at}"));
+    let who = in_c.as_ref().map_or(in_code, |c| format!("; {}", c.text()));
     Some(Finding {
         code: OutsideHeap::INFO.code,
         subject: Subject::Process,
@@ -156,6 +159,7 @@ fn rivals(facts: &Facts, outside: &Outside, grown: u64) -> Vec<Rival> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{GraphCalls, GraphFacts, GraphPlace};
     use crate::goroutine_verdicts::GoroutineVerdicts;
     use crate::growth::Growth;
 
@@ -189,6 +193,13 @@ mod tests {
         let (f, w) = facts(5_000_000);
         let out = check(&f, &w);
         assert_eq!((out.found.len(), out.ruled_out.len()), (1, 0));
+        let (mut f, w) = facts(5_000_000);
+        let place = GraphPlace { function: "main.(*store).publish".into(), at: "svc/store.go:41".into() };
+        let calls = GraphCalls { call: "mmap".into(), places: vec![place] };
+        f.graph = Some(GraphFacts { library_calls: vec![calls], ..GraphFacts::default() });
+        let out = check(&f, &w);
+        let said = "; in its code memory is mapped in main.(*store).publish (svc/store.go:41).";
+        assert!(out.found.first().is_some_and(|f| f.sentence.ends_with(said)), "{:?}", out.found);
     }
 
     #[test]

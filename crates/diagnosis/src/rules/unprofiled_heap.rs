@@ -2,15 +2,16 @@
 
 use super::collection_only_grows::{look_first, most_is_filled};
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, GraphMade, GraphPlace, Group};
+use crate::facts::{Facts, GraphMade, GraphPlace};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::graph_certainty::{rival_of_dead_variables, share_of_live};
+use crate::graph_certainty::rival_of_dead_variables;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
 use crate::held_up::HeldUp;
+use crate::kept::Kept;
 use crate::made;
-use crate::owner::{is_inside, is_of_its_elements, is_standard_library};
+use crate::owner::{is_inside, is_standard_library};
 use crate::reachability::{HeldBy, Reachability};
 use crate::reads::reads;
 use crate::rival::Rival;
@@ -69,7 +70,6 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     if facts.profile.rate != 0 {
         return None;
     }
-    let first = suspects.first();
     let in_flight = match (&heap.mechanism, &heap.calls) {
         (Mechanism::CallsAtWork(each), Some(calls)) => {
             format!(": {} calls in flight in {}, about {} each", count(calls.total), calls.of.function, bytes(*each))
@@ -81,45 +81,21 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         let within = heap.reach.as_ref().and_then(Reachability::collection_text);
         format!(": {}{}", held.in_full(), within.map_or_else(String::new, |text| format!("; {text}")))
     });
-    // Where most of it is kept by way of other goroutines than the first suspect the suspect is none: what it
-    // allocates at that moment it may drop (seen: who writes the lines, for who keeps a piece of each). A
-    // queue is led to by whoever receives from it, and filled by others (`lab/deaths`, queue-full).
-    let led =
-        heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(|r| r.shared_collection());
-    let led_from = led.as_ref().and_then(|(_, from)| *from);
-    let of_a_queue = heap.reach.as_ref().and_then(Reachability::collection).is_some_and(|c| c.kind == "chan");
-    let led_from_who_fills = led_from.filter(|_| !of_a_queue);
-    let first = first.filter(|s| led_from_who_fills.is_none_or(|from| is_within(facts, from, s)));
-    // A collection that is filled and never emptied is more than who allocates at that moment, unless that is
-    // code of the package that what it has is of (seen blind: the load's own clients were the first suspects,
-    // beside a tracer's table of traces that nobody ends).
-    let alive = heap.mechanism == Mechanism::StaysAlive && holder.is_none() && led.is_none();
-    let filled = most_is_filled(facts).filter(|_| alive && heap.hollow_maps(facts).is_none());
-    let first = match filled {
-        Some(c) => suspects.iter().find(|s| is_of_its_elements(&s.at.function, &c.type_name)),
-        None => first,
-    };
-    let several = || {
-        heap.reach.as_ref().filter(|_| heap.mechanism == Mechanism::StaysAlive).and_then(Reachability::kept_by_several)
-    };
-    let filling = || {
-        let c = filled?;
-        let (owner, of, keeps) = (&c.owner, &c.type_name, bytes(c.retained_bytes));
-        Some(format!(
-            "{owner} ({of}) of {}, filled and never emptied, keeps {keeps} of it",
-            plural(c.elements, "element")
-        ))
-    };
-    let kept = match led.as_ref().map(|(text, _)| text.clone()).or_else(filling).or_else(several) {
-        Some(text) => format!(": {text}"),
-        None => kept,
-    };
+    // Who allocates at that moment may drop it (seen: who writes the lines, for who keeps a piece of each).
+    let by = Kept::of(facts, heap, most_is_filled(facts));
+    let first = by.suspect(facts, suspects);
+    let kept = by.text().map_or(kept, |text| format!(": {text}"));
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
     // Whom a profile would name the code names, where few functions make what is held.
     // Unless somebody else is seen allocating, and those are on no stack (seen from outside: gron, of which a
     // function was named that this run never calls).
     let seen = first.is_some_and(|s| s.why == Why::Allocating);
+    let shared = || {
+        let of = heap.reach.as_ref().and_then(Reachability::collection).map(|c| c.type_name.as_str());
+        let is_kept = first.is_none() && by.text().is_some();
+        facts.graph.as_ref().filter(|_| is_kept).and_then(|g| made::made_of_shared(g, of))
+    };
     let made = holder.and_then(|held| made::made_in(held.root())).filter(|m| !seen || is_on_a_stack(facts, m));
     // Who adds to one map of a holder tells nothing of another collection of its, in which most of it is
     // (seen from outside: goaws, of which whoever adds to an empty map was named beside a list of 17,830
@@ -128,8 +104,14 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         let most = heap.reach.as_ref().and_then(Reachability::collection);
         m.is_added_to && most.is_some_and(|c| c.type_name != m.type_name)
     };
-    let made = made.filter(|m| !of_another(m));
-    let named = made.map_or(named, |made| format!("; in its code {}", made::text(made)));
+    // Contexts are made by the library; who asks it for them the code says.
+    let derived = if first.is_none() { by.derived_in(facts) } else { &[] };
+    let made = made.filter(|m| !of_another(m)).or_else(shared).filter(|_| derived.is_empty());
+    let named = match (made, derived) {
+        (Some(made), _) => format!("; in its code {}", made::text(made)),
+        (None, [_, ..]) => format!("; in its code contexts are derived in {}", made::places_text(derived)),
+        (None, []) => named,
+    };
     let found = match heap.collector.alive {
         Some(part) if heap.mechanism == Mechanism::StaysAlive && holder.is_none() => {
             format!(" ({} found {} of it alive)", plural(heap.collector.marks as u64, "collection"), percent(part))
@@ -169,7 +151,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         (Some(calls), ..) => Subject::site(calls.of),
         (None, Some(held), _) => made_at.map_or_else(|| Subject::Holder { name: held.root().name.clone() }, of_place),
         (None, None, Some(suspect)) => Subject::site(suspect.at),
-        (None, None, None) => match led_from.or(filled.map(|c| c.owner.as_str())) {
+        (None, None, None) => match by.name() {
             Some(name) => Subject::Holder { name: name.to_owned() },
             None => Subject::Process,
         },
@@ -193,11 +175,8 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
                     name: "share of it that the holder keeps, at least, by the heap's references",
                     value: held.part,
                 },
-                None => match (first, filled, &facts.graph) {
-                    (None, Some(c), Some(graph)) => ConfidenceFactor {
-                        name: "share of what is live that the collection keeps",
-                        value: share_of_live(graph, c.retained_bytes).min(1.0),
-                    },
+                None => match (first, by.factor()) {
+                    (None, Some(factor)) => factor,
                     _ => ConfidenceFactor {
                         name: "a suspect by what goroutines did",
                         value: first.map_or(NO_SUSPECT, |s| s.weight),
@@ -220,8 +199,8 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         do_now: do_now(
             facts,
             w,
-            made.and_then(|m| m.places.first()).map(|p| p.function.as_str()).or(led_from_who_fills),
-            first,
+            made.map_or(derived, |m| &m.places).first().map(|p| p.function.as_str()).or(by.filler()),
+            first.filter(|_| holder.is_none()),
         ),
     })
 }
@@ -236,12 +215,6 @@ fn read_by<'a>(heap: &HeapCause<'a>) -> Option<&'a str> {
 fn of_place(place: &GraphPlace) -> Subject {
     let file = place.at.rsplit_once(':').map_or(place.at.as_str(), |(file, _)| file);
     Subject::Site { function: place.function.clone(), file: file.to_owned() }
-}
-
-/// Whether a suspect is that function, or stands below it.
-fn is_within(facts: &Facts, function: &str, suspect: &Suspect<'_>) -> bool {
-    let of_suspect = |g: &&Group| is_inside(facts, &g.stack, &suspect.at.function);
-    facts.goroutines.groups.iter().filter(of_suspect).any(|g| is_inside(facts, &g.stack, function))
 }
 
 /// Whether a goroutine is in one of the functions that make it.
@@ -264,7 +237,7 @@ fn cure(
     let place = first.map_or("the program", |s| s.at.function.as_str());
     let keeps = || {
         let reach = heap.reach.as_ref();
-        let first = held_up.map(HeldUp::cure).or_else(|| what_to_bound::habit(facts, reach));
+        let first = held_up.map(HeldUp::cure).or_else(|| what_to_bound::habit(facts, reach, heap.collector.marks));
         first.or_else(|| what_to_bound::collection(facts, reach))
     };
     if let Some(cure) = (heap.mechanism == Mechanism::StaysAlive).then(keeps).flatten() {
@@ -336,8 +309,8 @@ mod tests {
     use super::*;
     use crate::diagnose::diagnose;
     use crate::facts::{
-        Frame, Gc, Goroutines, GraphCensus, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphWaste, Group, Heap,
-        HeapClass, Sample,
+        Frame, Gc, Goroutines, GraphCalls, GraphCensus, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphWaste, Group,
+        Heap, HeapClass, Sample,
     };
 
     #[test]
@@ -520,6 +493,33 @@ mod tests {
         facts.goroutines.groups.truncate(1);
         let found = find(&facts);
         assert!(!found.sentence.contains("shop/load.Drive"), "{}", found.sentence);
+        // Without a look at it too, where it has most of the growth; and its code is told.
+        let graph = facts.graph.as_mut().unwrap();
+        let looks = std::mem::take(&mut graph.census[0].looks);
+        graph.shared_made = vec![GraphMade {
+            type_name: "trace.tree".into(),
+            objects: 10_000,
+            bytes: 100_000_000,
+            places: vec![GraphPlace { function: "shop/trace.(*Tracer).Start".into(), at: "trace/a.go:7".into() }],
+            ..GraphMade::default()
+        }];
+        let found = find(&facts);
+        let of = "; in its code trace.tree is made in shop/trace.(*Tracer).Start (trace/a.go:7)";
+        assert!(found.sentence.contains("of 10,000 elements keeps 300 MB of it; which"), "{}", found.sentence);
+        assert!(found.sentence.contains(of) && !found.sentence.contains("load.Drive"), "{}", found.sentence);
+        let contexts = &mut facts.graph.as_mut().unwrap().census[0];
+        contexts.type_name = "map[context.canceler]struct {}".into();
+        let found = find(&facts);
+        let of = "10,000 contexts, derived from one and not cancelled, keep 300 MB of it";
+        assert!(found.sentence.contains(of), "{}", found.sentence);
+        let place = GraphPlace { function: "shop/trace.(*Tracer).Root".into(), at: "trace/a.go:9".into() };
+        facts.graph.as_mut().unwrap().library_calls = vec![GraphCalls { call: "context".into(), places: vec![place] }];
+        let found = find(&facts);
+        let of = "; in its code contexts are derived in shop/trace.(*Tracer).Root (trace/a.go:9).";
+        assert!(found.sentence.ends_with(of), "{}", found.sentence);
+        let census = &mut facts.graph.as_mut().unwrap().census[0];
+        (census.looks, census.type_name) = (looks, "map[uint64]*trace.tree".into());
+        let found = find(&facts);
         assert_eq!(found.subject, Subject::Holder { name: "goroutine in main.main .tr .live".into() });
 
         facts.goroutines.groups[0].count = 20;

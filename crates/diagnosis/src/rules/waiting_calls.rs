@@ -5,7 +5,7 @@ use crate::calls::{Calls, Waiting, waited_at_least};
 use crate::facts::{Amount, Facts, Frame, Group, Site};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::goroutine_verdicts::{GoroutineVerdicts, VerdictGroup};
+use crate::goroutine_verdicts::{GoroutineVerdicts, TOO_MANY, VerdictGroup};
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin, one_for_each_of};
 use crate::library_waits::library_wait;
@@ -83,7 +83,12 @@ fn cure_of(
 ) -> String {
     // Who waits in a library never wrote the select that it is in; what is said of reading is no cure for who
     // writes.
-    let of_cause = cause.filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group));
+    // And who waits for another goroutine waits for the one that does not come, however many they are (seen
+    // blind: calls of one whose Done a panic had skipped, and "bound how many may be there").
+    let only_many = |g: &VerdictGroup| g.code == TOO_MANY && waiting.wait.is_for_a_goroutine();
+    let of_cause = cause.filter(|g| !only_many(g));
+    let of_cause =
+        of_cause.filter(|_| library_wait(facts, waiting.group).is_none() && !is_writing(facts, waiting.group));
     let cure = of_cause.map_or_else(usual, |g| g.cure.clone());
     match of_connections::cure(facts, heap.reach.as_ref(), waiting) {
         Some(idle) => format!("{idle} If they should not wait: {cure}"),

@@ -30,6 +30,7 @@ use cause::Judged;
 pub(super) use cause::{Case, Cause};
 pub(super) use io_without_deadline::{asks_without_deadline, is_idle};
 pub(super) use response_body_not_closed::reads_body;
+pub(crate) use too_many_goroutines::TOO_MANY;
 pub(super) use too_many_goroutines::TooManyGoroutines;
 
 use crate::rule_info::RuleInfo;

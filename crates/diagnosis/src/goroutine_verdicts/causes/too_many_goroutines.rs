@@ -2,12 +2,15 @@
 
 use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
+/// Its code.
+pub(crate) const TOO_MANY: &str = "too-many-goroutines";
+
 /// The cause.
 pub(in super::super) struct TooManyGoroutines;
 
 impl Cause for TooManyGoroutines {
     const INFO: RuleInfo = RuleInfo {
-        code: "too-many-goroutines",
+        code: TOO_MANY,
         title: "goroutines pile up: more are started than end",
         doc: include_str!("too-many-goroutines.md"),
     };

@@ -1,0 +1,123 @@
+//! What keeps a growth of which no one root holds most: in words for a sentence, and which of the suspects
+//! may be named beside it. Pure.
+//!
+//! Who allocates at the moment of death may be anybody (seen blind: the load's own clients, beside a table of
+//! traces that nobody ends; the server that answered, beside a list of what it had refused). What the
+//! references say of the end comes first, and of the suspects only one that has to do with it.
+
+use crate::facts::{Facts, GraphCensus, GraphPlace, Group};
+use crate::finding::ConfidenceFactor;
+use crate::graph_certainty::share_of_live;
+use crate::heap_cause::{HeapCause, Mechanism};
+use crate::owner::{is_inside, is_of_its_elements, package_of_elements};
+use crate::reachability::{KeptCollection, Reachability};
+use crate::suspects::Suspect;
+use crate::units::{bytes, plural};
+use crate::what_to_bound::CONTEXTS;
+
+/// What keeps a growth that stays alive, where no one root holds most of it; nothing of it where one does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept<'a> {
+    /// The collection by a way that begins at goroutines: in words, and the function, if that is a place.
+    led: Option<(String, Option<&'a str>)>,
+    /// Whether that is a queue: it is led to by whoever receives from it, and filled by others
+    /// (`lab/deaths`, queue-full).
+    is_queue: bool,
+    /// The collection that was filled and never emptied at the looks of the flight ring, or that has most of
+    /// the growth at the end.
+    collection: Option<&'a GraphCensus>,
+    is_filled: bool,
+    /// Part that it keeps: of what is live, of one that was filled; of the growth, at least, of another.
+    part: f64,
+    /// An object that several lead to, each of a crowd, timers.
+    several: Option<String>,
+}
+
+impl<'a> Kept<'a> {
+    /// Of a growth. `filled` is the collection that was filled and never emptied and keeps most of what is
+    /// live.
+    pub(crate) fn of(facts: &'a Facts, heap: &HeapCause<'a>, filled: Option<&'a GraphCensus>) -> Self {
+        let reach = heap.reach.as_ref();
+        if heap.mechanism != Mechanism::StaysAlive || reach.is_some_and(|r| r.holder.is_some()) {
+            return Self::default();
+        }
+        let led = reach.and_then(Reachability::shared_collection);
+        // A way from `main.main`, or by a library's frame, says of no function that it fills it.
+        let by_a_place = led.as_ref().is_some_and(|(_, from)| from.is_some());
+        // Maps that were emptied are told as such.
+        let alone = !by_a_place && heap.hollow_maps(facts).is_none();
+        let filled = filled.filter(|_| alone && led.is_none());
+        let of_a_package = |c: &KeptCollection<'_>| package_of_elements(&c.of.type_name).is_some();
+        let most = reach.and_then(Reachability::kept_collection).filter(of_a_package).filter(|_| alone);
+        let of_live = |c: &GraphCensus| facts.graph.as_ref().map_or(0.0, |g| share_of_live(g, c.retained_bytes));
+        Self {
+            led,
+            is_queue: reach.and_then(Reachability::collection).is_some_and(|c| c.kind == "chan"),
+            collection: filled.or(most.map(|c| c.of)),
+            is_filled: filled.is_some(),
+            part: filled.map(|c| of_live(c).min(1.0)).or(most.map(|c| c.part)).unwrap_or_default(),
+            several: reach.and_then(Reachability::kept_by_several),
+        }
+    }
+
+    /// `one map[string]main.customer of 41,339 elements keeps 203 MB of it, by way of goroutine in
+    /// main.load`; `None` where nothing is known to keep it.
+    pub(crate) fn text(&self) -> Option<String> {
+        let collection = |c: &GraphCensus| {
+            let (owner, of, keeps) = (&c.owner, &c.type_name, bytes(c.retained_bytes));
+            if of == CONTEXTS {
+                let contexts = plural(c.elements, "context");
+                return format!("{contexts}, derived from one and not cancelled, keep {keeps} of it: {owner}");
+            }
+            let filled = if self.is_filled { ", filled and never emptied," } else { "" };
+            format!("{owner} ({of}) of {}{filled} keeps {keeps} of it", plural(c.elements, "element"))
+        };
+        let led = self.led.as_ref().map(|(text, _)| text.clone());
+        self.collection.map(collection).or(led).or_else(|| self.several.clone())
+    }
+
+    /// Of contexts: where the program's code derives them, as far as it says; else nothing.
+    pub(crate) fn derived_in(&self, facts: &'a Facts) -> &'a [GraphPlace] {
+        let is_it = self.collection.is_some_and(|c| c.type_name == CONTEXTS);
+        let graph = facts.graph.as_ref().filter(|_| is_it);
+        let calls = graph.and_then(|g| g.library_calls.iter().find(|c| c.call == "context"));
+        calls.map_or(&[], |c| &c.places)
+    }
+
+    /// The first suspect that has to do with what keeps it.
+    pub(crate) fn suspect<'s>(&self, facts: &Facts, suspects: &'s [Suspect<'a>]) -> Option<&'s Suspect<'a>> {
+        match (self.collection, self.filler()) {
+            (Some(c), _) => suspects.iter().find(|s| is_of_its_elements(&s.at.function, &c.type_name)),
+            (None, Some(from)) => suspects.first().filter(|s| is_within(facts, from, s)),
+            (None, None) => suspects.first(),
+        }
+    }
+
+    /// The function whose goroutines lead to it, unless they only take from it.
+    pub(crate) fn filler(&self) -> Option<&'a str> {
+        self.led.as_ref().and_then(|(_, from)| *from).filter(|_| !self.is_queue)
+    }
+
+    /// What the sentence is about where there is no suspect.
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        let led = self.led.as_ref().and_then(|(_, from)| *from);
+        led.or_else(|| self.collection.map(|c| c.owner.as_str()))
+    }
+
+    /// What is known of that collection, as a factor of the confidence.
+    pub(crate) fn factor(&self) -> Option<ConfidenceFactor> {
+        self.collection?;
+        let name = if self.is_filled {
+            "share of what is live that the collection keeps"
+        } else {
+            "share of it that the collection keeps, at least, by the heap's references"
+        };
+        Some(ConfidenceFactor { name, value: self.part })
+    }
+}
+
+/// Whether a suspect is that function, or stands below it.
+fn is_within(facts: &Facts, function: &str, suspect: &Suspect<'_>) -> bool {
+    let of_suspect = |g: &&Group| is_inside(facts, &g.stack, &suspect.at.function);
+    facts.goroutines.groups.iter().filter(of_suspect).any(|g| is_inside(facts, &g.stack, function))
+}
