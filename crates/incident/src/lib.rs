@@ -23,6 +23,7 @@ mod jump;
 mod life;
 pub mod order;
 pub mod series;
+mod sized;
 pub mod statistics;
 mod summary;
 mod told;

@@ -11,6 +11,7 @@ use crate::evidence::{
     Build, CallsSummary, CaptureSummary, CollectionLook, CollectionSummary, CopiesSummary, FindingSummary,
     GrowthSummary, HeapNumbers, LimitBuys, MetricPoint, NotIt, OnsetSummary, Place, SitePart, UnixMs, WindowSummary,
 };
+use crate::sized::by_size;
 
 /// Most points of a series.
 const MAX_POINTS: usize = 64;
@@ -291,6 +292,7 @@ fn copies(facts: &Facts) -> Vec<CopiesSummary> {
         goroutines: c.holders.iter().map(|h| h.goroutines).fold(0, u64::saturating_add),
         held_in: c.holders.first().map_or_else(String::new, |h| h.function.clone()),
     })
+    .chain(by_size(facts))
     .collect()
 }
 

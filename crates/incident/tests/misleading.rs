@@ -41,6 +41,60 @@ fn who_appends_to_a_slice_without_a_name_is_who_keeps() {
     assert!(open.sentence.contains("which code keeps it is not seen"), "{}", open.sentence);
 }
 
+/// A setting of the collector that tells who dies is the cause also where captures could not tell garbage
+/// from what was alive; one that lets a heap grow less is none. (Seen blind in lab/cluster: GOGC=600 for
+/// three of six, and what calls build was named.)
+#[test]
+fn a_loosened_collector_is_known_by_who_dies() {
+    let of = |gogc: i32, others: i32| {
+        let mut w = World::new();
+        let kind = Kind { gogc, confidence: 0.6, title: "every call builds its own copy", ..Kind::default() };
+        w.die(4, "v1.41", T0 - DAY, T0, 100, &kind);
+        w.live(6, "v1.41", T0 - DAY);
+        for g in w.evidence.generations.iter_mut().filter(|g| g.ending == Ending::Running) {
+            g.gogc = Some(others);
+        }
+        for c in &mut w.evidence.captures {
+            (c.heap.goal_bytes, c.heap.garbage_bytes) = (Some(2_000_000_000), None);
+        }
+        w.change(ChangeKind::Environment, "GOGC", T0 - 3_000);
+        told(w)
+    };
+    let loosened = of(600, 100);
+    assert_eq!(loosened.kind, CauseKind::Gc, "{}", terms(&loosened));
+    assert!(terms(&loosened).contains("the GOGC tells who dies"), "{}", terms(&loosened));
+    let tightened = of(50, 100);
+    assert_ne!(tightened.kind, CauseKind::Gc, "{}", terms(&tightened));
+}
+
+/// Of two lists that jumped each publication is held against its own: what all share is not what each call
+/// copies, though it was published just before (seen blind in lab/cluster).
+#[test]
+fn of_two_that_jumped_each_is_held_against_its_own() {
+    // Also where the list that all share is a good part of the growth, or no heap was looked through.
+    for (shared_bytes, reachable) in [(0, true), (70_000_000, true), (0, false)] {
+        let mut w = World::new();
+        let kind = Kind { jump: Some((9_000, 280_000, 2, "global main.prices")), ..Kind::default() };
+        w.die(4, "v1.41", T0 - DAY, T0, 100, &kind);
+        for c in &mut w.evidence.captures {
+            let Some(prices) = c.census.iter().find(|k| k.elements == 280_000) else { continue };
+            let mut shared = prices.clone();
+            (shared.owner, shared.elements, shared.bytes) = ("global main.shared".into(), 80_000, shared_bytes);
+            for look in &mut shared.looks {
+                look.unix_ms -= 3_000;
+                look.elements = if look.elements == 280_000 { 80_000 } else { 312 };
+            }
+            c.census.push(shared);
+            c.heap.reachable_bytes = c.heap.reachable_bytes.filter(|_| reachable);
+        }
+        let change = w.change(ChangeKind::Admin, "ugctab", T0 - 5_500);
+        change.elements = Some(80_000);
+        let i = told(w);
+        assert!(i.kind == CauseKind::Config && i.key != "ugctab", "{}", terms(&i));
+        assert!(i.sentence.contains("from 9,000 to 280,000 elements"), "{}", i.sentence);
+    }
+}
+
 /// Metrics that end as memory begins to grow have not counted what made it grow.
 #[test]
 fn what_was_not_counted_any_more_did_not_stay_as_it_was() {

@@ -9,6 +9,7 @@ use super::weights::SIZE;
 use super::{Cause, Scene};
 use crate::evidence::{CaptureSummary, Change};
 use crate::jump::is_near;
+use crate::sized::BY_SIZE;
 
 /// Fewer elements than this are in a heap by chance.
 const MIN_ELEMENTS: u64 = 1_000;
@@ -61,7 +62,8 @@ impl Filled {
                         out.owner.clone_from(&k.owner);
                     }
                 }
-                let copies = c.copies.iter().filter(|k| k.copies > 1 && is_near(k.elements, elements));
+                let copies =
+                    c.copies.iter().filter(|k| k.copies > 1 && k.equal != BY_SIZE && is_near(k.elements, elements));
                 let Some(k) = copies.max_by_key(|k| k.total_bytes) else { continue };
                 has = true;
                 out.of_growth = out.of_growth.max((k.total_bytes as f64 / c.grown_bytes() as f64).min(1.0));

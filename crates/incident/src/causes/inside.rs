@@ -7,9 +7,10 @@ use super::seen::{
     LEAKED, OF_NO_CALL, WAITS_FOR_NOBODY, fills_files, leaks_goroutines, one_call_holds_it, waits_for_nobody,
 };
 use super::weights::{
-    AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
+    AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, DISCRIMINATES, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
 };
 use super::{Cause, Kind, Scene, is_of_the_collector};
+use crate::cohorts::{Label, Says};
 use crate::evidence::{CaptureSummary, ChangeKind, Generation};
 use crate::order::Relation;
 
@@ -55,7 +56,8 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
             && is_of_the_collector(&c.key)
             && scene.before_onset(c.at_unix_ms) >= -2000
     });
-    if part <= 0.0 && other.is_none() && busy <= 0.0 && change.is_none() {
+    let tells = ["GOGC", "GOMEMLIMIT"].iter().any(|name| tells_who_dies(scene, name).is_some());
+    if part <= 0.0 && other.is_none() && busy <= 0.0 && change.is_none() && !tells {
         return None;
     }
     let off = scene.part(|c| c.heap.gogc.is_some_and(|g| g < 0)) > 0.5;
@@ -69,11 +71,16 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         (false, false) => "GOGC",
     };
     let mut cause = Cause::new(Kind::Gc, key, BASE_OTHER);
+    let may_be = scene.part(may_be_garbage) > 0.5;
     if part > 0.0 {
         cause.term("captures", FINDING * sure.max(0.5) * part, said(scene, &codes));
+    } else if may_be {
+        let text = "the collector's goal lay beyond the limit, and whether what came was garbage no capture could tell";
+        cause.term("captures", 0.0, text);
     } else {
         cause.term("captures", FINDS_OTHER, "no capture says that the collector ran too late");
     }
+    let tells = who_died(scene, key, &mut cause) && (part > 0.0 || may_be);
     if let Some((was, now)) = &other {
         let show = |g: &Generation| format!("GOGC {}, GOMEMLIMIT {}", percent_of(g), soft_limit_of(g));
         cause.term("settings", FITS, format!("{} before, {} now", show(was), show(now)));
@@ -88,16 +95,75 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
         cause.at = cause.at.or(Some(c.at_unix_ms));
     }
     against_jump(scene, &mut cause);
-    cause.decisive = sure >= 0.6 && part > 0.5 && scene.jump_of_the_growth().is_none();
+    cause.decisive = (sure >= 0.6 && part > 0.5 || tells) && scene.jump_of_the_growth().is_none();
     cause.sentence = said(scene, &codes);
     if cause.sentence.is_empty() {
-        cause.sentence = "the collector's settings were changed".into();
+        cause.sentence = match tells_who_dies(scene, setting_of(key)) {
+            Some(label) if other.is_none() && change.is_none() => label.text.clone(),
+            _ => "the collector's settings were changed".into(),
+        };
     }
     cause.undo = match &other {
         Some((was, now)) => put_back(was, now),
         None => "set GOMEMLIMIT to nine tenths of the limit, and GOGC to 100".into(),
     };
     Some(cause)
+}
+
+/// Whether it is of a heap that the collector would not have come to before the limit, by its settings, and of
+/// which nobody knows what of it is garbage: its references were not followed, and no mark was sure either.
+fn may_be_garbage(c: &CaptureSummary) -> bool {
+    let loosened =
+        c.heap.gogc.is_some_and(|g| !(0..=100).contains(&g)) && !is_held_softly(c.heap.gomemlimit, c.limit_bytes);
+    let beyond = c.heap.gogc.is_some_and(|g| g < 0) || c.heap.goal_bytes.zip(c.limit_bytes).is_some_and(|(g, l)| g > l);
+    let is_alive = c.how == "stays-alive" && c.verdict().is_some_and(|v| v.confidence >= SURE);
+    loosened && beyond && c.heap.garbage_bytes.is_none() && !is_alive
+}
+
+/// Whether a GOMEMLIMIT acts before the limit does, whatever GOGC is.
+fn is_held_softly(soft: Option<u64>, limit: Option<u64>) -> bool {
+    soft.zip(limit).is_some_and(|(soft, limit)| soft < limit)
+}
+
+/// The setting that a key is about: `GOGC` of `GOGC=off`.
+fn setting_of(key: &str) -> &str {
+    key.split('=').next().unwrap_or(key)
+}
+
+/// The label by which those with one setting die and those with another do not, where it is a setting by which
+/// memory grows, and no other label does so as well (seen blind in lab/cluster: GOGC=600 for three of six, "the
+/// GOGC tells who dies", and another cause was named).
+fn tells_who_dies<'s>(scene: &'s Scene<'_>, name: &str) -> Option<&'s Label> {
+    let label = scene.label(name).filter(|l| l.says == Says::Discriminates)?;
+    let others = scene.labels.iter().filter(|l| l.says == Says::Discriminates && setting_of(&l.name) != name);
+    let alone = others.filter(|l| !is_of_the_collector(&l.name)).count() == 0;
+    (alone && is_looser(scene, label)).then_some(label)
+}
+
+/// What who dies says of a setting: as of a version. Whether it tells them apart.
+fn who_died(scene: &Scene<'_>, key: &str, cause: &mut Cause) -> bool {
+    let label = tells_who_dies(scene, setting_of(key));
+    if let Some(label) = label {
+        cause.term("who died", DISCRIMINATES, label.text.clone());
+    }
+    label.is_some()
+}
+
+/// Whether those who die by a label let their heaps grow larger than any other that was at risk.
+fn is_looser(scene: &Scene<'_>, label: &Label) -> bool {
+    // How large a heap may grow: off and none come last, and a soft limit below the limit first.
+    let room = |g: &Generation| match label.name.as_str() {
+        _ if is_held_softly(g.gomemlimit, g.limit_bytes) => 0,
+        "GOGC" => g.gogc.map_or(100, |n| if n < 0 { u64::MAX } else { n.unsigned_abs().into() }),
+        _ => g.gomemlimit.unwrap_or(u64::MAX),
+    };
+    let value = |g: &Generation| if label.name == "GOGC" { percent_of(g) } else { soft_limit_of(g) };
+    let is_at_risk = |g: &&Generation| label.cohorts.iter().any(|c| c.value == value(g));
+    let highest = |dies: bool| {
+        let lives = scene.all.iter().map(|l| &l.of).filter(is_at_risk);
+        lives.filter(|g| (value(g) == label.culprit) == dies).map(room).max()
+    };
+    highest(true) > highest(false)
 }
 
 /// GOGC of a life, as it is set: `off`, `100`.

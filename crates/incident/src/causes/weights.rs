@@ -28,6 +28,8 @@ pub(crate) const JUMP_EVERYWHERE: f64 = 0.7;
 pub(crate) const JUMP_FIRST: f64 = 1.0;
 pub(crate) const JUMP_LATE: f64 = -4.0;
 /// Heaps were looked at, and nothing in them jumped.
+/// Large objects are as large as so many elements each, and much of the growth: it may be chance.
+pub(crate) const SIZED: f64 = 1.0;
 pub(crate) const NO_JUMP: f64 = -1.5;
 /// The heaps say what else it was: of all causes but the published.
 pub(crate) const JUMP_AGAINST_OTHERS: f64 = -2.5;

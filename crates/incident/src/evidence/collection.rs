@@ -57,7 +57,7 @@ pub struct CopiesSummary {
     pub total_bytes: u64,
     /// Bytes that one shared copy would save.
     pub savable_bytes: u64,
-    /// `content` or `shape`.
+    /// `content`, `shape`, or `size`: large objects that are as large as so many elements.
     pub equal: String,
     /// Function that built them; empty where that is not known.
     pub site: String,

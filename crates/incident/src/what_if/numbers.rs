@@ -2,6 +2,7 @@
 
 use crate::causes::Scene;
 use crate::evidence::CaptureSummary;
+use crate::sized::BY_SIZE;
 use crate::statistics::robust::{median, quantile};
 
 /// The numbers; each absent where no capture knows it.
@@ -57,8 +58,9 @@ impl Numbers {
         let rate = of(&|c| c.window.map(|w| w.rate).filter(|r| *r > 0.0));
         // Of parts of a window one may stand still: slower than a quarter of the middle says nothing.
         let floor = rate.unwrap_or(0.0) / 4.0;
-        let copies =
-            |c: &CaptureSummary| c.copies.iter().filter(|k| k.copies > 1).max_by_key(|k| k.total_bytes).cloned();
+        let copies = |c: &CaptureSummary| {
+            c.copies.iter().filter(|k| k.copies > 1 && k.equal != BY_SIZE).max_by_key(|k| k.total_bytes).cloned()
+        };
         let is_growth = |c: &CaptureSummary, total: u64| {
             c.window.is_some_and(|w| total as f64 > 0.3 * w.end_bytes.saturating_sub(w.start_bytes) as f64)
         };
