@@ -4,6 +4,7 @@ use crate::meaning::case::Case;
 use crate::meaning::channels::{Room, ends_something, last_name, local_room, made};
 use crate::meaning::held::wants;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::rooms::{has_some_room, room_everywhere};
 use crate::meaning::waits::has_room;
 use crate::syntax::ast::{CommCase, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -333,7 +334,7 @@ fn is_taken_off<'a>(f: &'a Function<'a>, channel: &Expr<'a>, at: Span) -> bool {
     taken
 }
 
-fn in_loop(f: &Function<'_>, at: Span) -> bool {
+pub(crate) fn in_loop(f: &Function<'_>, at: Span) -> bool {
     f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)))
 }
 
@@ -411,72 +412,6 @@ fn told_to_end(case: &Case<'_>, id: FnId, unit: usize, at: Span) -> bool {
         let name = last_name(&s.call.fun).to_lowercase();
         ENDS.iter().any(|w| name.starts_with(w))
     })
-}
-
-/// Whether a field's channels, or those in a map that a local one was taken from, are made with room for
-/// exactly one, all of them: then it is for one answer.
-fn room_everywhere<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
-    all_have(case, f, channel, &|room| room == Room::Of(1))
-}
-
-/// Whether they are made with some room.
-fn has_some_room<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
-    all_have(case, f, channel, &|room| room != Room::None)
-}
-
-fn all_have<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>, is: &dyn Fn(Room) -> bool) -> bool {
-    let (name, kept_in_map) = match channel.selector() {
-        Some((_, name)) => (name, false),
-        None => {
-            let var = f.scope.var(channel).and_then(|v| f.scope.vars.get(v));
-            match var.map(|v| v.init) {
-                Some(Init::Value(Expr { kind: ExprKind::Index(map, _), .. }, 0)) => (last_name(map), true),
-                _ => return false,
-            }
-        }
-    };
-    // A field of that name of another struct is another.
-    let owner = channel.selector().map(|(x, _)| case.pkg.type_of(f, x));
-    let owner = owner.as_ref().and_then(|t| t.pointee().name());
-    let (mut one, mut other) = (false, false);
-    for (_, g) in case.funcs() {
-        let of_owner = |t: &Type<'a>| owner.is_none() || t.pointee().name().is_none_or(|n| Some(n) == owner);
-        let mut look = |e: &Expr<'a>| {
-            let room = made(case.pkg, g, e).or_else(|| local_room(case.pkg, g, g.scope.var(e)?));
-            match room {
-                Some(room) if is(room) => one = true,
-                Some(_) => other = true,
-                // What else is put into a map is not known; of a field it may be its zero.
-                None => other |= kept_in_map && !e.is_nil(),
-            }
-        };
-        for u in &g.scope.units {
-            each_node(u.body, |node| match node {
-                Node::Stmt(s) => {
-                    if let StmtKind::Define(l, r) | StmtKind::Assign("=", l, r) = &s.kind
-                        && l.len() == r.len()
-                    {
-                        let named = |t: &Expr<'a>| {
-                            last_name(t) == name
-                                && matches!(t.kind, ExprKind::Index(..)) == kept_in_map
-                                && t.selector().is_none_or(|(x, _)| of_owner(&case.pkg.type_of(g, x)))
-                        };
-                        l.iter().zip(r).filter(|(t, _)| named(t)).for_each(|(_, v)| look(v));
-                    }
-                }
-                Node::Expr(e) => {
-                    if let ExprKind::Composite(ty, elements) = &e.kind
-                        && !kept_in_map
-                        && ty.as_ref().is_none_or(of_owner)
-                    {
-                        let named = elements.iter().filter(|(k, _)| k.as_ref().and_then(Expr::ident) == Some(name));
-                        named.for_each(|(_, v)| look(v));
-                    }
-                }
-            });
-        }
-    }
-    one && !other
 }
 
 #[cfg(test)]

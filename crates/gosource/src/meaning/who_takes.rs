@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::held_on_purpose::ENDS;
 use super::locks::{Op, lock_call};
+use super::long_waits::{Kind, doubt};
 use super::loops::each_node;
 use crate::meaning::case::Case;
 use crate::syntax::ast::{StmtKind, Type};
@@ -18,8 +19,22 @@ const BEGINS: &[&str] = &["start", "open", "init", "configure", "setup", "bootst
 pub(crate) struct WhoTakes {
     /// Functions that wait under it.
     waiting: BTreeMap<String, BTreeSet<FnId>>,
-    /// Reports, by number, and how the lock is held there.
-    told: Vec<(String, usize, Op)>,
+    /// Reports.
+    told: Vec<Told>,
+}
+
+/// A wait under a lock that a report is about.
+pub(crate) struct Told {
+    /// The report's number.
+    pub(crate) report: usize,
+    /// The lock, where the package tells whose it is.
+    pub(crate) class: Option<String>,
+    /// How it is held.
+    pub(crate) how: Op,
+    /// What is waited for.
+    pub(crate) kind: Kind,
+    /// Who waits, and in which unit.
+    pub(crate) by: (FnId, usize),
 }
 
 impl WhoTakes {
@@ -30,21 +45,33 @@ impl WhoTakes {
         }
     }
 
-    /// A report with this number is about it.
-    pub(crate) fn tells(&mut self, class: Option<&str>, report: usize, how: Option<Op>) {
-        if let Some((class, how)) = class.zip(how) {
-            self.told.push((class.to_owned(), report, how));
-        }
+    /// A report is about it.
+    pub(crate) fn tells(&mut self, told: Told) {
+        self.told.push(told);
+    }
+
+    /// Of the reports that are still open those of which the text does not show that the wait is long, or that
+    /// somebody else wants the lock meanwhile; and why.
+    pub(crate) fn in_doubt(&self, case: &Case<'_>, open: &dyn Fn(usize) -> bool) -> Vec<(usize, &'static str)> {
+        let mut known: BTreeMap<&str, Takers> = BTreeMap::new();
+        let told = self.told.iter().filter(|t| open(t.report));
+        told.filter_map(|t| {
+            let class = t.class.as_deref();
+            let takers = class.map(|class| &*known.entry(class).or_insert_with(|| Takers::of(case, class)));
+            Some((t.report, doubt(case, t, takers)?))
+        })
+        .collect()
     }
 
     /// Of the reports that are still open those about locks for one thing that nobody takes who would not
     /// wait himself, or about locks that are held for reading and taken for writing by what ends something
     /// alone; and why that makes them small.
     pub(crate) fn on_purpose(&self, case: &Case<'_>, open: &dyn Fn(usize) -> bool) -> Vec<(usize, &'static str)> {
-        let classes: BTreeSet<&str> = self.told.iter().filter(|t| open(t.1)).map(|t| t.0.as_str()).collect();
+        let classes: BTreeSet<&str> =
+            self.told.iter().filter(|t| open(t.report)).filter_map(|t| t.class.as_deref()).collect();
         let mut out = Vec::new();
         for class in classes {
-            let (readers, writers) = takers(case, class);
+            let Takers { readers, writers } = Takers::of(case, class);
             let all: BTreeSet<FnId> = readers.union(&writers).copied().collect();
             let waiting = self.waiting.get(class);
             // Requests that queue up behind one another are what the rule is about.
@@ -67,22 +94,13 @@ impl WhoTakes {
                 && all.iter().all(|id| {
                     case.pkg.funcs.get(*id).is_some_and(|f| !sets_something(f) && !in_literals(case, f, class))
                 });
-            let ends = |id: &FnId| {
-                case.pkg.funcs.get(*id).is_some_and(|f| {
-                    let name = f.decl.name.name.to_lowercase();
-                    ENDS.iter().any(|w| name.starts_with(w))
-                })
-            };
+            let until_the_end = !writers.is_empty() && writers.iter().all(|id| is_named(case, *id, ENDS));
             // Who begins or configures the owner does so as seldom as who ends it.
-            let begins = |id: &FnId| {
-                case.pkg.funcs.get(*id).is_some_and(|f| {
-                    let name = f.decl.name.name.to_lowercase();
-                    BEGINS.iter().any(|w| name.starts_with(w))
-                })
-            };
-            let until_the_end = !writers.is_empty() && writers.iter().all(ends);
-            let seldom = !writers.is_empty() && writers.iter().all(|id| ends(id) || begins(id));
-            for (_, report, how) in self.told.iter().filter(|t| t.0 == class && open(t.1)) {
+            let seldom = !writers.is_empty()
+                && writers.iter().all(|id| is_named(case, *id, ENDS) || is_named(case, *id, BEGINS));
+            for Told { report, how, .. } in
+                self.told.iter().filter(|t| t.class.as_deref() == Some(class) && open(t.report))
+            {
                 if *how == Op::RLock && until_the_end {
                     out.push((*report, "it is held for reading, and only what ends the owner takes it otherwise"));
                 } else if *how == Op::RLock && seldom {
@@ -148,24 +166,50 @@ fn in_literals<'a>(case: &Case<'a>, f: &Function<'a>, class: &str) -> bool {
     })
 }
 
-/// Functions that take a lock of this class for reading, and for writing.
-fn takers(case: &Case<'_>, class: &str) -> (BTreeSet<FnId>, BTreeSet<FnId>) {
-    let (mut readers, mut writers) = (BTreeSet::new(), BTreeSet::new());
-    for (id, f) in case.funcs() {
-        for u in &f.scope.units {
-            each_node(u.body, |node| {
-                if let Node::Expr(e) = node
-                    && let Some(call) = lock_call(case.pkg, f, e)
-                    && call.class.as_deref() == Some(class)
-                {
-                    match call.op {
-                        Op::Lock => writers.insert(id),
-                        Op::RLock => readers.insert(id),
-                        Op::Unlock | Op::RUnlock => false,
-                    };
-                }
-            });
+/// Functions that take a lock.
+pub(crate) struct Takers {
+    /// For reading.
+    pub(crate) readers: BTreeSet<FnId>,
+    /// For writing.
+    pub(crate) writers: BTreeSet<FnId>,
+}
+
+impl Takers {
+    /// Those of the package that take a lock of this class.
+    fn of(case: &Case<'_>, class: &str) -> Self {
+        let mut out = Self { readers: BTreeSet::new(), writers: BTreeSet::new() };
+        for (id, f) in case.funcs() {
+            for u in &f.scope.units {
+                each_node(u.body, |node| {
+                    if let Node::Expr(e) = node
+                        && let Some(call) = lock_call(case.pkg, f, e)
+                        && call.class.as_deref() == Some(class)
+                    {
+                        match call.op {
+                            Op::Lock => out.writers.insert(id),
+                            Op::RLock => out.readers.insert(id),
+                            Op::Unlock | Op::RUnlock => false,
+                        };
+                    }
+                });
+            }
         }
+        out
     }
-    (readers, writers)
+
+    /// Whether somebody else takes it in the midst of the work: neither who makes, begins and configures the
+    /// owner nor who ends it.
+    pub(crate) fn has_others(&self, case: &Case<'_>, than: FnId) -> bool {
+        self.readers
+            .union(&self.writers)
+            .any(|id| *id != than && ![ENDS, BEGINS, &["new"]].iter().any(|words| is_named(case, *id, words)))
+    }
+}
+
+/// Whether a function's name begins with one of these words.
+fn is_named(case: &Case<'_>, id: FnId, words: &[&str]) -> bool {
+    case.pkg.funcs.get(id).is_some_and(|f| {
+        let name = f.decl.name.name.to_lowercase();
+        words.iter().any(|w| name.starts_with(w))
+    })
 }

@@ -6,6 +6,7 @@ use crate::meaning::channels::last_name;
 use crate::meaning::comments::above_names;
 use crate::meaning::locks::lock_call;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::scarce::{given_in, gives_back_scarce};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, If, Span, Stmt, StmtKind};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
@@ -55,6 +56,13 @@ impl Rule for DeferInLoop {
                     let main = case.pkg.name == "main" && f.receiver_type().is_none() && f.decl.name.name == "main";
                     if main && matches!(length(case.pkg, f, l), Length::Counted) {
                         found.level = Level::Hint;
+                    }
+                    let ends = is_left(l) || !matches!(length(case.pkg, f, l), Length::Ever);
+                    if ends && !e.call().is_some_and(|c| gives_back_scarce(case, f, &l.body, c)) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "it is not shown that what waits for the end is scarce: no file, connection, body, rows or lock that the round took".into(),
+                        );
                     }
                     if let Some(why) = may_stay(case, id, f, l, e) {
                         found.level = Level::Hint;
@@ -237,11 +245,12 @@ fn takes_nothing<'a>(f: &Function<'a>, body: &'a Block<'a>, deferred: &'a Expr<'
     crate::syntax::visit::expr(deferred, &mut |node| {
         let Node::Expr(e) = node else { return true };
         taken |= e.selector().is_some_and(|(_, name)| matches!(name, "Unlock" | "RUnlock" | "Done" | "Release"));
-        if let Some(v) = f.scope.var(e).and_then(|v| f.scope.vars.get(v)) {
+        if let Some((id, v)) = f.scope.var(e).and_then(|id| Some((id, f.scope.vars.get(id)?))) {
             let of_round = body.span.contains(v.span) && !deferred.span.contains(v.span);
             taken |= of_round
-                && matches!(v.init, Init::Value(made, _)
-                    if made.call().is_some_and(|c| c.fun.ident() != Some("make")) || made.unary("<-").is_some());
+                && given_in(f, body, id).into_iter().any(|made| {
+                    made.call().is_some_and(|c| c.fun.ident() != Some("make")) || made.unary("<-").is_some()
+                });
         }
         !taken
     });

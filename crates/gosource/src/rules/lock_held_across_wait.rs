@@ -12,9 +12,10 @@ use crate::meaning::held_on_purpose::{
     each_with_room, ends_what_it_waits_for, has_room_for_all, is_another_lock, is_named_after, sets_the_pace,
     writes_one_by_one,
 };
+use crate::meaning::long_waits::kind;
 use crate::meaning::short_waits::{handed_to_owner, is_short_of};
 use crate::meaning::waits::{waits, without_waiting};
-use crate::meaning::who_takes::WhoTakes;
+use crate::meaning::who_takes::{Told, WhoTakes};
 use crate::syntax::ast::{ExprKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init, VarKind};
@@ -52,7 +53,10 @@ impl Rule for LockHeldAcrossWait {
                     }
                     told.push((lock, surely));
                     let key = locks.get(lock).map_or("", |l| l.key);
-                    who.tells(class, out.reports.len(), held.how(lock));
+                    if let Some(how) = held.how(lock) {
+                        let (report, class) = (out.reports.len(), class.map(str::to_owned));
+                        who.tells(Told { report, class, how, kind: kind(case, f, node), by: (id, unit) });
+                    }
                     let found =
                         out.found(id, span, format!("`{key}` is held while {what}: whoever wants it waits as long"));
                     let own = locks.get(lock).is_some_and(|l| is_of_this_call(case, f, l.key));
@@ -107,11 +111,13 @@ impl Rule for LockHeldAcrossWait {
                 });
             }
         }
-        let open = |n: usize| out.reports.get(n).is_some_and(|r| r.level > Level::Hint);
-        for (report, why) in who.on_purpose(case, &open) {
-            if let Some(report) = out.reports.get_mut(report) {
-                report.level = Level::Hint;
-                report.why = Some(why.into());
+        for ask in [WhoTakes::on_purpose, WhoTakes::in_doubt] {
+            let open = |n: usize| out.reports.get(n).is_some_and(|r| r.level > Level::Hint);
+            for (report, why) in ask(&who, case, &open) {
+                if let Some(report) = out.reports.get_mut(report) {
+                    report.level = Level::Hint;
+                    report.why = Some(why.into());
+                }
             }
         }
     }

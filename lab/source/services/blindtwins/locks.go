@@ -5,6 +5,7 @@ package blindtwins
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -32,7 +33,7 @@ func (r *Registry) Refill(ctx context.Context, k string) error {
 		return err
 	}
 	time.Sleep(time.Minute) // warn lock-held-across-wait
-	r.names[k] = all[0] // hint map-only-grows
+	r.names[k] = all[0]     // hint map-only-grows
 	return nil
 }
 
@@ -109,6 +110,9 @@ func (t *Table) Set(rows []string) {
 	defer t.mu.Unlock()
 	t.rows = rows
 }
+
+// ServeHTTP sets it anew.
+func (t *Table) ServeHTTP(_ http.ResponseWriter, r *http.Request) { t.Set(r.Form["row"]) }
 
 type watcher struct{ done chan int }
 

@@ -5,6 +5,7 @@ package boundtwins
 import (
 	"container/list"
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -353,3 +354,6 @@ func (l *Log) Next() int {
 	l.at = st.n
 	return l.at
 }
+
+// ServeHTTP is who asks for it.
+func (l *Log) ServeHTTP(http.ResponseWriter, *http.Request) { l.Next() }

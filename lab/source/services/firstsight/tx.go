@@ -36,3 +36,10 @@ func (n *Names) insert(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// All is what requests read.
+func (n *Names) All() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.all
+}
