@@ -12,7 +12,8 @@ use crate::finding::{Certainty, Finding, Level, Related};
 use crate::fingerprint::fnv;
 use crate::meaning::case::Case;
 use crate::meaning::who_runs::{
-    helps_tests, is_a_fake, is_command, is_command_line, is_for_tests, is_test_package, runs_through, talks,
+    helps_tests, is_a_change, is_a_fake, is_command, is_command_line, is_for_tests, is_test_package, runs_through,
+    talks,
 };
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source, stands_in, supports_tests};
 use crate::rules::{ALL, Entry, Out, Report};
@@ -239,6 +240,11 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
                 finding.level = finding.level.min(Level::Hint);
                 finding.why +=
                     "; the function ends the process where something fails, as what runs at its start does: once";
+            }
+            let once_a_version = costs_by_number(entry.info.code) || entry.info.code == "defer-in-loop";
+            if once_a_version && is_a_change(file.name) {
+                finding.level = finding.level.min(Level::Hint);
+                finding.why += "; by its name the file is one change of a database, which is made once";
             }
             let number_of_line = finding.place.line.saturating_sub(1) as usize;
             let line = file.text.lines().nth(number_of_line).unwrap_or_default();

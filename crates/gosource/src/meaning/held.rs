@@ -177,7 +177,11 @@ fn released_by<'a>(
 /// Whether a variable is a function literal that unlocks this lock.
 pub(crate) fn literal_unlocks<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId, key: &str) -> bool {
     let literal = f.scope.vars.get(var).map(|v| v.init);
-    matches!(literal, Some(Init::Value(e, 0)) if matches!(e.kind, ExprKind::FuncLit(_)) && unlocks(case, f, e, key))
+    // `sync.OnceFunc(func() { mu.Unlock() })` too.
+    matches!(literal, Some(Init::Value(e, 0))
+        if (matches!(e.kind, ExprKind::FuncLit(_))
+            || e.call().is_some_and(|c| case.pkg.callee(f, &c.fun) == Callee::Package("sync", "OnceFunc")))
+            && unlocks(case, f, e, key))
 }
 
 /// Whether something in an expression unlocks this lock.

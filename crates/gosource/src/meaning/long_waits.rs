@@ -84,7 +84,8 @@ pub(crate) fn doubt(case: &Case<'_>, told: &Told, takers: Option<&Takers>) -> Op
     }
     let of_package =
         told.class.as_deref().is_some_and(|class| !class.contains('.') && case.pkg.vars.contains_key(class));
-    if !hot && !takers.has_others(case, id) && !(of_package && told.kind == Kind::Outside) {
+    let wanted = hot || takers.has_others(case, id) || of_package && told.kind == Kind::Outside;
+    if !wanted {
         return Some("nobody else takes it here but what begins and ends its owner");
     }
     let name = case.pkg.funcs.get(id).map_or("", |f| f.decl.name.name).to_lowercase();

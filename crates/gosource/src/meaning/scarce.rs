@@ -27,8 +27,8 @@ const GIVES: &[&str] = &[
     "newobjectreader",
 ];
 
-/// Whether a call, or one in the literal that is called, gives back something of which there is little: a file,
-/// a connection, rows, a body, a lock, a place, a ticker.
+/// Whether a call, or one in the literal that is called, gives back something of which there is little: a
+/// file, a connection, rows, a body, a lock, a place, a ticker.
 pub(crate) fn gives_back_scarce<'a>(
     case: &Case<'a>,
     f: &Function<'a>,

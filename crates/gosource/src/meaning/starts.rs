@@ -4,7 +4,7 @@ use crate::meaning::case::Case;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{each_node, is_clock};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind, Type};
-use crate::syntax::calls::Site;
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Role};
 
@@ -83,6 +83,24 @@ pub(crate) fn ends_with_context<'a>(f: &Function<'a>, started: &Expr<'a>) -> boo
     cases.iter().filter_map(|c| c.comm.as_ref()).any(|comm| match &comm.kind {
         StmtKind::Expr(e) => e.unary("<-").is_some_and(|c| c.call().is_some() && last_name(c) == "Done"),
         _ => false,
+    })
+}
+
+/// Whether a goroutine waits for a channel that the function closes as it ends: `done := make(chan struct{});
+/// defer close(done); go watch(conn, done)`.
+pub(crate) fn is_ended_with_function<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let closed = |s: &&Site<'a>| s.how == How::Defer && s.callee == Callee::Builtin("close");
+    let channels = case.sites(id).iter().filter(closed).filter_map(|s| s.call.args.first());
+    let Some(call) = started.call() else { return false };
+    channels.filter_map(|c| Some((c, f.scope.var(c)?))).any(|(channel, var)| {
+        if matches!(call.fun.kind, ExprKind::FuncLit(_)) {
+            return case.file(f).at(call.fun.span).contains(&format!("<-{}", case.file(f).at(channel.span)));
+        }
+        let Callee::Local(callee) = case.pkg.callee(f, &call.fun) else { return false };
+        let Some(n) = call.args.iter().position(|a| f.scope.var(a) == Some(var)) else { return false };
+        let Some(g) = case.pkg.funcs.get(callee) else { return false };
+        let name = g.decl.sig.params.get(n).and_then(|p| p.name);
+        name.is_some_and(|name| case.file(g).at(g.decl.span).contains(&format!("<-{}", name.name)))
     })
 }
 

@@ -63,6 +63,21 @@ pub(crate) fn runs_through<'a>(pkg: &'a Package<'a>) -> bool {
         && !pkg.funcs.iter().any(endless)
 }
 
+/// Whether a function, or its file, is named after what changes a database when a program starts.
+pub(crate) fn migrates(file: &str, f: &Function<'_>) -> bool {
+    let name = f.decl.name.name.to_lowercase();
+    let last = file.rsplit('/').next().unwrap_or(file).to_lowercase();
+    ["migrat", "seed"].iter().any(|w| name.contains(w)) || last.starts_with("migrat") || is_a_change(file)
+}
+
+/// Whether a file is one of the changes that a database has had, each of which is made once:
+/// `migrations/`, `deltas/20230516154000_drop.go`.
+pub(crate) fn is_a_change(file: &str) -> bool {
+    let (folders, file) = file.rsplit_once('/').unwrap_or(("", file));
+    let dated = file.bytes().take_while(u8::is_ascii_digit).count() >= 8 && file.contains('_');
+    dated || folders.split('/').any(|f| matches!(f, "migrations" | "deltas"))
+}
+
 /// Whether a function's name, or the comment above it, says that tests call it: `NewStoreForTests`, "is used
 /// for testing only".
 pub(crate) fn is_for_tests<'a>(case: &Case<'a>, f: &Function<'a>) -> bool {
@@ -126,4 +141,19 @@ pub(crate) fn helps_tests(file: &ParsedFile<'_>) -> bool {
     ];
     file.imports("testing") && names.iter().any(|n| file.text.contains(n))
         || file.ast.imports.iter().any(|i| FOR_TESTS.iter().any(|p| i.path.starts_with(p)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_a_change;
+
+    #[test]
+    fn files_that_are_one_change_of_a_database() {
+        for file in ["a/migrations/init.go", "storage/deltas/x.go", "db/20230516154000_drop_reference.go"] {
+            assert!(is_a_change(file), "{file}");
+        }
+        for file in ["a/migrate/migrate.go", "migrations.go", "db/2023_report.go", "db/20230516.go", "delta/x.go"] {
+            assert!(!is_a_change(file), "{file}");
+        }
+    }
 }

@@ -50,8 +50,8 @@ impl WhoTakes {
         self.told.push(told);
     }
 
-    /// Of the reports that are still open those of which the text does not show that the wait is long, or that
-    /// somebody else wants the lock meanwhile; and why.
+    /// Of the reports that are still open those of which the text does not show that the wait is long, or
+    /// that somebody else wants the lock meanwhile; and why.
     pub(crate) fn in_doubt(&self, case: &Case<'_>, open: &dyn Fn(usize) -> bool) -> Vec<(usize, &'static str)> {
         let mut known: BTreeMap<&str, Takers> = BTreeMap::new();
         let told = self.told.iter().filter(|t| open(t.report));
@@ -87,6 +87,15 @@ impl WhoTakes {
                 && class.contains('.')
                 && all.iter().all(|id| waiting.is_some_and(|w| w.contains(id)))
                 && !all.iter().any(asked);
+            // Most of those who take it in the midst of the work do so for a whole step of it.
+            let midst: Vec<FnId> = all
+                .iter()
+                .filter(|id| ![ENDS, BEGINS, &["new"]].iter().any(|words| is_named(case, **id, words)))
+                .copied()
+                .collect();
+            let who_wait = midst.iter().filter(|id| waiting.is_some_and(|w| w.contains(id))).count();
+            let steps =
+                !plain && class.contains('.') && who_wait > 2 && who_wait * 2 >= midst.len() && !all.iter().any(asked);
             // Under a lock that one function takes, itself, and by which it sets nothing, nothing is kept.
             let alone = class.contains('.')
                 && all.len() == 1
@@ -98,7 +107,7 @@ impl WhoTakes {
             // Who begins or configures the owner does so as seldom as who ends it.
             let seldom = !writers.is_empty()
                 && writers.iter().all(|id| is_named(case, *id, ENDS) || is_named(case, *id, BEGINS));
-            for Told { report, how, .. } in
+            for Told { report, how, kind, .. } in
                 self.told.iter().filter(|t| t.class.as_deref() == Some(class) && open(t.report))
             {
                 if *how == Op::RLock && until_the_end {
@@ -114,6 +123,11 @@ impl WhoTakes {
                     out.push((
                         *report,
                         "nobody else takes it here, and nothing is set under it: that there is one at a time is what it is for",
+                    ));
+                } else if steps && *kind != Kind::Each {
+                    out.push((
+                        *report,
+                        "most who take it here wait under it themselves: that there is one step at a time may well be what it is for",
                     ));
                 } else if among_themselves {
                     out.push((

@@ -9,6 +9,8 @@ pub(crate) fn supports_tests(file: &str) -> bool {
             f,
             "integration" | "testing" | "testutil" | "testutils" | "testhelper" | "testhelpers" | "e2e" | "tests"
         ) || f.ends_with("test") && !matches!(f, "latest" | "contest" | "attest")
+            || f.ends_with("-tests")
+            || f.ends_with("_tests")
             || f.ends_with("testutil")
             || f.ends_with("testutils")
             || f.starts_with("test") && !f.starts_with("testimon") && !f.starts_with("testament")
@@ -32,6 +34,8 @@ fn is_for_developers(folder: &str) -> bool {
             | "_examples"
             | "demo"
             | "demos"
+            | "sample"
+            | "samples"
             | "tools"
             | "hack"
             | "scripts"
@@ -97,6 +101,8 @@ mod tests {
             "examples/a.go",
             "internal/cmd/issue-465/main.go",
             "crossdock/services/query.go",
+            "samples/web/web.go",
+            "cmd/upgrade-tests/main.go",
         ] {
             assert!(supports_tests(file), "{file}");
         }

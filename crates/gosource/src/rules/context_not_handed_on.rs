@@ -6,11 +6,12 @@ use crate::meaning::channels::last_name;
 use crate::meaning::comments::above_names;
 use crate::meaning::failures::each_failure;
 use crate::meaning::loops::{each_node, stands_under};
+use crate::meaning::who_runs::migrates;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 
-use crate::syntax::{Callee, FnId, Function, Init, Role, Var};
+use crate::syntax::{Callee, FnId, Function, Init, Role, Var, VarKind};
 
 /// The rule.
 pub(super) struct ContextNotHandedOn;
@@ -74,14 +75,21 @@ impl Rule for ContextNotHandedOn {
                 found.level = Level::Hint;
                 found.why = Some("the request is given back: who sends it may give it a context".into());
             }
+            if migrates(case.file(f).name, f) {
+                found.level = Level::Hint;
+                found.why = Some("by its name it changes the database when the program starts: once, and nobody waits for a request meanwhile".into());
+            }
+            if better == "PrepareContext" {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "it makes a statement and does not run it: that is a short question to a database, and none to one in the process"
+                        .into(),
+                );
+            }
             if ctx.ends_with(".Context()") && case.file(f).at(f.decl.span).contains(".Hijack()") {
                 found.level = Level::Hint;
                 found.why =
                     Some("the connection was taken over: that it ends no longer ends the request's context".into());
-            }
-            if migrates(case.file(f).name, f) {
-                found.level = Level::Hint;
-                found.why = Some("by its name it changes the database when the program starts: once, and nobody waits for a request meanwhile".into());
             }
             if matches!(site.callee, Callee::Package("net/http", _)) && better.ends_with("Do") {
                 found.level = Level::Hint;
@@ -264,6 +272,11 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.why = Some(
             "this function is only ever started as a goroutine: it goes on after who starts it, on purpose".into(),
         );
+    } else if is_opened_and_kept(f, outer) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "what it opens is kept in a field: the context of the call that connects may well end before that".into(),
+        );
     } else if of_request {
         found.level = Level::Hint;
         found.why = Some("the request itself is given another context, which takes it from its own on purpose".into());
@@ -306,6 +319,35 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a function that connects, by its name, keeps what a call gave it in a field of its receiver.
+fn is_opened_and_kept<'a>(f: &'a Function<'a>, outer: &Site<'a>) -> bool {
+    let name = f.decl.name.name.to_lowercase();
+    if !["connect", "reconnect", "open", "dial", "subscribe"].iter().any(|w| name.starts_with(w)) {
+        return false;
+    }
+    let gave = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == outer.expr.span);
+    let Some(given) = f.scope.vars.iter().position(gave) else { return false };
+    let of_receiver = |t: &Expr<'a>| {
+        t.selector().is_some()
+            && t.root()
+                .and_then(|r| f.scope.var(r))
+                .and_then(|v| f.scope.vars.get(v))
+                .is_some_and(|v| v.kind == VarKind::Receiver)
+    };
+    let mut kept = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+            {
+                kept |= l.iter().any(of_receiver)
+                    && r.iter().any(|v| crate::meaning::shared::holds(v, &|e| f.scope.var(e) == Some(given)));
+            }
+        });
+    }
+    kept
 }
 
 /// Whether a place stands under `if wantsNoEnd(ctx) { ... }`.
@@ -485,13 +527,6 @@ fn makes_something(f: &Function<'_>) -> bool {
     f.receiver_type().is_none()
         && ["New", "new", "Open"].iter().any(|w| name.starts_with(w))
         && f.decl.sig.results.iter().any(|r| !r.ty.is("", "error"))
-}
-
-/// Whether a function, or its file, is named after what changes a database when a program starts.
-fn migrates(file: &str, f: &Function<'_>) -> bool {
-    let file = file.rsplit('/').next().unwrap_or(file).to_lowercase();
-    let name = f.decl.name.name.to_lowercase();
-    ["migrat", "seed"].iter().any(|w| name.contains(w)) || file.starts_with("migrat")
 }
 
 /// Whether all that this package does with a function is to start it as a goroutine.

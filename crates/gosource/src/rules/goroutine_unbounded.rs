@@ -7,8 +7,8 @@ use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::pace::{is_client_of_stream, is_of_receiver, one_by_key, waits_for_ticks};
 use crate::meaning::shared::{by_requests, under_once};
 use crate::meaning::starts::{
-    at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_kick, is_of_first, is_of_new_entry,
-    joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
+    at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_ended_with_function, is_kick, is_of_first,
+    is_of_new_entry, joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
 };
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -60,6 +60,10 @@ fn unit_of<'a>(
     let handler = case.calls.handles(case.pkg, id, unit);
     for (span, started) in starts {
         let around = loops.iter().filter(|(_, _, l)| l.body.span.contains(*span));
+        let ended = is_ended_with_function(case, id, f, started);
+        if ended && around.clone().next().is_none() {
+            continue;
+        }
         // The innermost that has no end of its own; those within it that have may run often too.
         let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
         let head = Span { end: span.start + 2, ..*span };
@@ -87,7 +91,13 @@ fn unit_of<'a>(
             let before = before.filter(|s| !started.span.contains(s.expr.span) && s.expr.span.start < span.start);
             found.ask =
                 Some(Ask::Bounds(before.flat_map(|s| crate::callers::called(case, s)).collect(), Bound::Number));
-            if accepts {
+            if ended {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the function closes a channel as it ends, for which the goroutine waits too: none outlives the function"
+                        .into(),
+                );
+            } else if accepts {
                 found.level = Level::Hint;
                 found.why =
                     Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());

@@ -60,6 +60,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if may_fail(case, f, u.body, lock.key) {
         return;
     }
+    // `if mu != nil { mu.Unlock() }`: there is a lock on some paths alone, and on those it is given back.
+    if follow.unlocked && is_given_back_where_there_is_one(case, f, u.body, lock.key) {
+        return;
+    }
     // `ensureLoaded` leaves the lock to who calls it, all of whom unlock it.
     if follow.unlocked && callers_unlock(case, id, lock) {
         return;
@@ -169,6 +173,24 @@ fn is_given_away<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, key
         }
     });
     given
+}
+
+/// Whether a lock is given back under a test that there is one.
+fn is_given_back_where_there_is_one<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, key: &str) -> bool {
+    let mut found = false;
+    each_node(body, |node| {
+        let Node::Stmt(s) = node else { return };
+        let StmtKind::If(i) = &s.kind else { return };
+        let ExprKind::Binary("!=", operands) = &i.cond.kind else { return };
+        let [tested, nil] = operands.as_slice() else { return };
+        found |= nil.is_nil()
+            && case.file(f).at(tested.span) == key
+            && i.then.stmts.iter().any(|s| {
+                matches!(&s.kind, StmtKind::Expr(e)
+                if lock_call(case.pkg, f, e).is_some_and(|c| c.key == key && !c.op.takes()))
+            });
+    });
+    found
 }
 
 /// Whether what Lock gives is looked at: those of `sync` give nothing.

@@ -5,7 +5,7 @@ use crate::finding::Level;
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Function, VarId};
+use crate::syntax::{Function, Init, VarId};
 
 /// The rule.
 pub(super) struct MakeWithoutSize;
@@ -213,11 +213,16 @@ fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: Var
                 if adds {
                     let own = |a: &Expr<'a>| a.root().is_some_and(|r| f.scope.var(r) == Some(var));
                     let at_key = matches!(target.kind, ExprKind::Index(..));
-                    let groups = at_key
-                        && values
-                            .first()
-                            .and_then(|v| v.call())
-                            .is_some_and(|c| c.fun.ident() == Some("append") && c.args.first().is_some_and(own));
+                    let appends = |v: &Expr<'a>| {
+                        v.call().is_some_and(|c| c.fun.ident() == Some("append") && c.args.first().is_some_and(own))
+                    };
+                    // `sum := all[k]; sum.n++; all[k] = sum`.
+                    let adds_up = |v: &Expr<'a>| {
+                        let init = f.scope.var(v).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+                        matches!(init, Some(Init::Value(from, _))
+                            if matches!(from.kind, ExprKind::Index(..)) && own(from))
+                    };
+                    let groups = at_key && values.first().is_some_and(|v| appends(v) || adds_up(v));
                     fill.get_or_insert((s.span, groups));
                 }
             }

@@ -119,9 +119,21 @@ fn tell<'a>(
         found.why =
             Some("as far as this package tells the key comes from the configuration, not from what is asked".into());
     }
+    if !hot && is_store_in_memory(owner) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it is a store in memory: it is there to keep all that there is".into());
+    }
     if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }
+}
+
+/// Whether a type is a store of its own that keeps in memory what others keep in a database:
+/// `MemoryStateStore`.
+fn is_store_in_memory(owner: &str) -> bool {
+    let lower = owner.to_lowercase();
+    let inside = lower.strip_prefix("in").unwrap_or(&lower).starts_with("mem");
+    inside && ["store", "storage", "repository", "repo", "backend", "db", "database"].iter().any(|w| lower.ends_with(w))
 }
 
 /// Whether a key is a number among the receiver's own fields: a position in it, and no name from outside.

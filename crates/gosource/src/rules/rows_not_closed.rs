@@ -2,9 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::loops::each_node;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::ast::Expr;
-use crate::syntax::ast::Type;
+use crate::syntax::ast::{Expr, Span, StmtKind, Type};
+use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function};
 
 /// The rule.
@@ -34,12 +35,46 @@ impl Rule for RowsNotClosed {
                     Some(name) => format!("the rows of the query in `{name}` is never closed"),
                 };
                 let found = out.found(id, leak.open.span, sentence);
+                if let Some(name) = leak.name
+                    && !leak.exits.is_empty()
+                    && leak.exits.iter().all(|exit| is_after_scan(case, f, name, *exit))
+                {
+                    found.level = Level::Hint;
+                    found.why = Some(
+                        "they stay open only where Scan has failed, as a rule for a mistake in the program; else a loop over Next reads them to the end".into(),
+                    );
+                }
                 for exit in leak.exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "still open where this path ends".into()));
                 }
             }
         }
     }
+}
+
+/// Whether a path ends under the test of what Scan gave: `if err := rows.Scan(&n); err != nil { return
+/// err }`.
+fn is_after_scan<'a>(case: &Case<'a>, f: &'a Function<'a>, rows: &str, exit: Span) -> bool {
+    let scan = format!("{rows}.Scan(");
+    let mut found = false;
+    for u in &f.scope.units {
+        let mut before = None;
+        each_node(u.body, |node| {
+            let Node::Stmt(s) = node else { return };
+            if let StmtKind::If(i) = &s.kind
+                && i.then.span.contains(exit)
+            {
+                let head = Span { end: i.then.span.start, ..s.span };
+                let text = case.file(f).at(head);
+                found |= text.contains(&scan)
+                    || text.contains("err != nil") && before.is_some_and(|b| case.file(f).at(b).contains(&scan));
+            }
+            if let StmtKind::Assign("=", ..) | StmtKind::Define(..) = &s.kind {
+                before = Some(s.span);
+            }
+        });
+    }
+    found
 }
 
 fn opens<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {

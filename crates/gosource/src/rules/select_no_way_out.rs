@@ -59,10 +59,10 @@ impl Rule for SelectNoWayOut {
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
                     let context = super::context_not_handed_on::context_of(f, unit);
-                    if cases.iter().all(|c| is_given_with_context(case, f, c)) {
+                    if cases.iter().any(|c| is_given_with_context(case, f, c)) {
                         found.level = Level::Hint;
                         found.why = Some(
-                            "all of its channels are given by a call that has a context: whether the end of that ends them is not known"
+                            "one of its channels is given by a call that has a context: whether the end of that leads out is not known"
                                 .into(),
                         );
                     } else if !goroutine && context.is_none() {
@@ -151,15 +151,28 @@ fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<
         Some(StmtKind::Define(_, r) | StmtKind::Assign(_, _, r)) => r.first().and_then(|e| e.unary("<-")),
         _ => None,
     };
+    // `<-w.Updates()`, `<-w.events`: of what the call gave.
+    let given = received.and_then(|c| c.call().map_or(Some(c), |call| call.fun.selector().map(|(x, _)| x)));
+    let root = given.and_then(|c| c.root());
     let Some(Init::Value(made, _)) =
-        received.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
+        root.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init)
     else {
         return false;
     };
-    // Of this package's own the text would have to tell that they look at the context.
+    // Of this package's own the text has to tell that they look at the context, or hand it on.
+    let hands_on = |id: FnId| {
+        let Some(g) = case.pkg.funcs.get(id) else { return false };
+        let name = g.decl.sig.params.iter().find(|p| p.ty.is("context", "Context")).and_then(|p| p.name);
+        let text = case.file(g).at(g.decl.span);
+        let body = text.get(text.find('{').unwrap_or(0)..).unwrap_or_default();
+        name.is_some_and(|n| ["{}.Done()", "({},", "({})"].iter().any(|of| body.contains(&of.replace("{}", n.name))))
+    };
     made.call().is_some_and(|call| {
-        !matches!(case.pkg.callee(f, &call.fun), Callee::Local(_))
-            && call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
+        let taken = match case.pkg.callee(f, &call.fun) {
+            Callee::Local(id) => hands_on(id),
+            _ => true,
+        };
+        taken && call.args.iter().any(|a| case.pkg.type_of(f, a).is("context", "Context"))
     })
 }
 

@@ -99,7 +99,16 @@ fn say<'a>(case: &Case<'a>, id: FnId, site: &Site<'a>, what: String, out: &mut O
         found.why = Some("the module says Go 1.23 or later, where an unreachable ticker is collected".into());
     } else {
         let found = out.found(id, site.expr.span, format!("{what}; its timer stays with the runtime for ever"));
-        if is_started_once(case, id) {
+        let of_group =
+            case.pkg.funcs.get(id).is_some_and(|f| {
+                f.decl.sig.params.iter().any(|p| p.ty.pointee().name() == Some(("sync", "WaitGroup")))
+            });
+        if of_group && !case.calls.is_hot(case.pkg, id, site.unit) {
+            found.level = Level::Hint;
+            found.why = Some(
+                "the function is one of a group that is waited for as the service ends, and leaves one then".into(),
+            );
+        } else if is_started_once(case, id) {
             found.level = Level::Hint;
             found.why = Some(
                 "the function is started as a goroutine, and in no loop: one that ends as the service does leaves one"

@@ -119,6 +119,66 @@ func (o *Offers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clear(o.all)
 }
 
+// Handshake goes step by step, each of which asks the peer under its lock.
+type Handshake struct {
+	stepLock sync.Mutex
+	db       *store.Client
+	state    int
+}
+
+// Hello is the first.
+func (h *Handshake) Hello(ctx context.Context) error {
+	h.stepLock.Lock()
+	defer h.stepLock.Unlock()
+	h.state = 1
+	return h.db.Put(ctx, "hello") // hint lock-held-across-wait
+}
+
+// Proof is the second.
+func (h *Handshake) Proof(ctx context.Context) error {
+	h.stepLock.Lock()
+	defer h.stepLock.Unlock()
+	h.state = 2
+	return h.db.Put(ctx, "proof") // hint lock-held-across-wait
+}
+
+// Confirm is the third.
+func (h *Handshake) Confirm(ctx context.Context) error {
+	h.stepLock.Lock()
+	defer h.stepLock.Unlock()
+	h.state = 3
+	return h.db.Put(ctx, "confirmed") // hint lock-held-across-wait
+}
+
+// State asks nobody.
+func (h *Handshake) State() int {
+	h.stepLock.Lock()
+	defer h.stepLock.Unlock()
+	return h.state
+}
+
+// Orders has a lock by which most only look.
+type Orders struct {
+	orderLock sync.Mutex
+	db        *store.Client
+	all       []string
+}
+
+// Add asks the database under it.
+func (o *Orders) Add(ctx context.Context, name string) error {
+	o.orderLock.Lock()
+	defer o.orderLock.Unlock()
+	o.all = append(o.all[:0], name)
+	return o.db.Put(ctx, name) // warn lock-held-across-wait
+}
+
+// Len looks.
+func (o *Orders) Len() int {
+	o.orderLock.Lock()
+	defer o.orderLock.Unlock()
+	return len(o.all)
+}
+
 // Session waits for an answer, which may be there.
 type Session struct {
 	mu     sync.Mutex
