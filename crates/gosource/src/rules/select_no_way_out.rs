@@ -159,13 +159,13 @@ fn is_given_with_context<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<
     else {
         return false;
     };
-    // Of this package's own the text has to tell that they look at the context, or hand it on.
+    // Of this package's own the text has to tell that they look for its end, or watch with it.
     let hands_on = |id: FnId| {
         let Some(g) = case.pkg.funcs.get(id) else { return false };
         let name = g.decl.sig.params.iter().find(|p| p.ty.is("context", "Context")).and_then(|p| p.name);
         let text = case.file(g).at(g.decl.span);
         let body = text.get(text.find('{').unwrap_or(0)..).unwrap_or_default();
-        name.is_some_and(|n| ["{}.Done()", "({},", "({})"].iter().any(|of| body.contains(&of.replace("{}", n.name))))
+        name.is_some_and(|n| ["{}.Done()", "Watch({},"].iter().any(|of| body.contains(&of.replace("{}", n.name))))
     };
     made.call().is_some_and(|call| {
         let taken = match case.pkg.callee(f, &call.fun) {

@@ -152,6 +152,27 @@ func (f *Feed) Follow(ctx context.Context, asked <-chan int) int {
 	}
 }
 
+type answers struct{ ok, failed chan int }
+
+func (f *Feed) asked(ctx context.Context, kept map[string]context.Context) *answers {
+	kept[f.last] = ctx
+	f.note(ctx)
+	return &answers{ok: make(chan int), failed: make(chan int)}
+}
+
+func (f *Feed) note(context.Context) {}
+
+// Wait has channels of what keeps the context, and does not look for its end.
+func (f *Feed) Wait(ctx context.Context, kept map[string]context.Context) int {
+	a := f.asked(ctx, kept)
+	select { // warn select-no-way-out
+	case n := <-a.ok:
+		return n
+	case n := <-a.failed:
+		return -n
+	}
+}
+
 // Run is one of a group that is waited for at the end.
 func (f *Feed) Run(ctx context.Context, wg *sync.WaitGroup) {
 	t := time.NewTicker(time.Second) // hint ticker-not-stopped
