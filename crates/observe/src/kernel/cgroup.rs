@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -228,6 +229,16 @@ impl Cgroup {
     fn name(&self, v1: &'static str, v2: &'static str) -> &'static str {
         if self.v2 { v2 } else { v1 }
     }
+}
+
+/// A number for the groups that a process is in, all of them: whoever is in the same has the same. In a
+/// container processes of one number (root's, or the one that a common base image has) are everybody's, and it
+/// is their group that tells them apart. Of one that is gone it is that of no group.
+#[must_use]
+pub fn groups_number(pid: i32) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Each byte as a character, so that lines and words are found in what is no text.

@@ -105,17 +105,22 @@ const A_MOMENT: Duration = Duration::from_secs(3);
 /// and a SIGKILL of an operator an hour later).
 const TO_DIE: Duration = Duration::from_secs(10);
 
+/// Where is counted what becomes of a process: in its own group, and in those above it only where they count
+/// what happens below them. On version 1 they count their own processes, which says nothing of this one.
+fn events_of(levels: impl Iterator<Item = Cgroup>, counts_below: bool) -> impl Iterator<Item = Events> {
+    levels.take(if counts_below { usize::MAX } else { 1 }).enumerate().filter_map(|(i, group)| {
+        let path = group.events_file();
+        let own = if i == 0 { open_shared(&path).ok().map(Events::Open) } else { None };
+        own.or_else(|| path.is_file().then_some(Events::At(path)))
+    })
+}
+
 impl OomCounters {
     /// As they stand now.
     pub fn note(limit_usage: &LimitUsage, machine: &Machine) -> Self {
         let levels = limit_usage.own().into_iter().flat_map(Cgroup::levels);
         let counts_below = limit_usage.own().is_some_and(|g| g.v2);
-        let files = levels.enumerate().filter_map(|(i, group)| {
-            let path = group.events_file();
-            let own = if i == 0 { open_shared(&path).ok().map(Events::Open) } else { None };
-            own.or_else(|| path.is_file().then_some(Events::At(path)))
-        });
-        Self { counts_below, ..Self::of(files, machine.oom_kills()) }
+        Self { counts_below, ..Self::of(events_of(levels, counts_below), machine.oom_kills()) }
     }
 
     fn of(files: impl Iterator<Item = Events>, machine: u64) -> Self {
@@ -277,6 +282,24 @@ mod tests {
         std::fs::write(&file, "low 0\noom 2\noom_kill 1\n").unwrap();
         let counted = counts(&File::open(file).unwrap()).unwrap();
         assert_eq!((counted.kills, counted.ooms), (1, 2));
+    }
+
+    /// Its own group's stays open; those above are asked where they count for it.
+    #[test]
+    fn only_those_are_asked_who_count_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("pod/container");
+        std::fs::create_dir_all(&own).unwrap();
+        for group in own.ancestors().take(3) {
+            std::fs::write(group.join("memory.events"), "oom 0\noom_kill 0\n").unwrap();
+        }
+        let group = Cgroup::at(own, folder.path().to_owned());
+        let asked = |counts_below: bool| {
+            let all: Vec<Events> = events_of(group.levels(), counts_below).collect();
+            all.iter().map(|events| matches!(events, Events::Open(_))).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(true), [true, false, false]);
+        assert_eq!(asked(false), [true]);
     }
 
     /// Files of groups that count, and of one that can be removed: as the kernel's, an open one says nothing

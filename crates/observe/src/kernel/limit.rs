@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use lastgasp_inferior::{address_space, start_time};
 
 use crate::kernel::cgroup::{Cgroup, Mounts};
 use crate::kernel::files::{means_out_of_descriptors, open_shared, read_number, read_text};
+use crate::kernel::limit_file::LimitFile;
 use crate::kernel::machine::Machine;
 
 /// How memory counts against a limit.
@@ -49,6 +50,8 @@ pub struct LimitUsage {
 #[derive(Debug)]
 struct Level {
     group: Cgroup,
+    /// Where its limit stands.
+    file: Arc<LimitFile>,
     /// `u64::MAX`: none now.
     bytes: u64,
     /// What is charged; kept open where there is a limit.
@@ -64,20 +67,13 @@ struct Level {
 /// Page cache is read again after this time where it could matter.
 const CACHE_AGE: Duration = Duration::from_millis(100);
 
-/// What a limit file says, `u64::MAX` for no limit; `None` of a group that is gone.
-fn limit_in(file: &Path) -> io::Result<Option<u64>> {
-    let text = read_text::<32>(&File::open(file)?).unwrap_or_default();
-    let text = text.trim();
-    // Version 2 says `max`.
-    Ok((!text.is_empty()).then(|| text.parse().ok().and_then(Cgroup::as_limit).unwrap_or(u64::MAX)))
-}
-
 impl Level {
     fn of(group: Cgroup) -> io::Result<Self> {
-        let bytes = limit_in(&group.limit_file())?.ok_or(io::ErrorKind::NotFound)?;
-        let source = group.limit_file().display().to_string();
+        let file = LimitFile::shared(group.limit_file());
+        let bytes = file.limit(Duration::ZERO)?.ok_or(io::ErrorKind::NotFound)?;
+        let source = file.path().display().to_string();
         let mut level =
-            Self { group, bytes, usage: None, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
+            Self { group, file, bytes, usage: None, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
         level.open_usage()?;
         Ok(level)
     }
@@ -95,10 +91,11 @@ impl Level {
         Ok(())
     }
 
-    /// The limit that is written there now. Of a group that is gone, and whose name another one may have by
-    /// now, nothing: what is charged, by the file that was open, would not be to be read any more.
-    fn limit_now(&self) -> Option<u64> {
-        let limit = limit_in(&self.group.limit_file()).ok().flatten()?;
+    /// The limit that is written there now, or was not longer ago than that. Of a group that is gone, and whose
+    /// name another one may have by now, nothing: what is charged, by the file that was open, would not be to
+    /// be read any more.
+    fn limit_now(&self, at_most: Duration) -> Option<u64> {
+        let limit = self.file.limit(at_most).ok().flatten()?;
         self.usage.as_ref().is_none_or(|usage| read_number(usage).is_some()).then_some(limit)
     }
 
@@ -172,8 +169,9 @@ impl LimitUsage {
     }
 
     /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the
-    /// one that it was moved to. `rss` is asked for where no group's limit counts.
-    pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
+    /// one that it was moved to. What another process's refresh has read will do if it is not older than
+    /// `at_most`. `rss` is asked for where no group's limit counts.
+    pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine, at_most: Duration) {
         self.refreshed = Instant::now();
         self.follow();
         if self.incomplete {
@@ -181,7 +179,7 @@ impl LimitUsage {
             (self.nearest, self.changes) = (None, self.changes + 1);
         }
         for level in &mut self.levels {
-            level.bytes = level.limit_now().unwrap_or(u64::MAX);
+            level.bytes = level.limit_now(at_most).unwrap_or(u64::MAX);
             // Should no descriptor be left, this level does not count until there is one: tried at each time.
             let _ = level.open_usage();
         }
@@ -194,7 +192,7 @@ impl LimitUsage {
     pub fn read_last_words(&mut self) {
         let mut written = None;
         for (i, level) in self.levels.iter_mut().enumerate() {
-            if let Some(now) = level.limit_now().filter(|now| *now != level.bytes) {
+            if let Some(now) = level.limit_now(Duration::ZERO).filter(|now| *now != level.bytes) {
                 level.bytes = now;
                 written = (now < u64::MAX).then_some(i).or(written);
             }
@@ -323,8 +321,8 @@ impl LimitUsage {
     }
 
     /// Files in which a limit for it stands, or may be written to, innermost first.
-    pub fn limit_files(&self) -> impl Iterator<Item = PathBuf> + Clone {
-        self.levels.iter().map(|l| l.group.limit_file())
+    pub fn limit_files(&self) -> impl Iterator<Item = &Path> + Clone {
+        self.levels.iter().map(|l| l.file.path())
     }
 
     /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.

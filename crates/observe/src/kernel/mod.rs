@@ -5,6 +5,7 @@ pub mod container;
 pub mod exit;
 pub mod files;
 pub mod limit;
+mod limit_file;
 pub mod machine;
 pub mod neighbours;
 pub mod owned_dir;

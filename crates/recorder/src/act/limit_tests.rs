@@ -62,7 +62,7 @@ fn a_first_limit_is_found_while_watching() {
     let before = limit_usage.changes();
     for mib in [64u64, 32] {
         write(&group.cgroup.limit_file(), &(mib << 20).to_string()).unwrap();
-        limit_usage.refresh(|| 1 << 20, &machine);
+        limit_usage.refresh(|| 1 << 20, &machine, Duration::ZERO);
         assert_eq!(limit_usage.limit.as_ref().map(|l| l.0), Some(mib << 20));
     }
     assert_eq!(limit_usage.changes(), before + 2);
@@ -94,7 +94,7 @@ fn the_limit_of_the_pod_is_reached_first() {
     assert!(!limit_usage.is_outdated(&machine));
     let neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
     wait_until(|| limit_usage.is_outdated(&machine));
-    limit_usage.refresh(|| 1 << 20, &machine);
+    limit_usage.refresh(|| 1 << 20, &machine, Duration::ZERO);
     assert_eq!(limit_usage.limiting().map(|g| &g.memory), Some(&pod.cgroup.memory));
     assert!(!limit_usage.is_outdated(&machine));
     wait_until(|| limit_usage.usage(|| 0) > 60_000_000);

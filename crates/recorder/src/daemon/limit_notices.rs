@@ -21,8 +21,16 @@ pub(crate) struct LimitNotices {
     /// `None`: cannot be had (`fs.inotify.max_user_instances`).
     inotify: Option<Inotify>,
     files: BTreeMap<PathBuf, Watched>,
-    /// The files of each process, as they were named last.
-    followed: BTreeMap<i32, Vec<PathBuf>>,
+    followed: BTreeMap<i32, Followed>,
+}
+
+/// A process's files.
+#[derive(Debug)]
+struct Followed {
+    /// As they were named last.
+    files: Vec<PathBuf>,
+    /// Whether of all of them is told. Asked for at every look, and so not looked up then.
+    all_told: bool,
 }
 
 #[derive(Debug)]
@@ -46,13 +54,18 @@ impl LimitNotices {
     }
 
     /// These are the files in which a limit for `pid` may stand, now.
-    pub(crate) fn follow(&mut self, pid: i32, files: impl Iterator<Item = PathBuf> + Clone) {
-        // Nearly always: nothing has changed.
-        if self.followed.get(&pid).is_some_and(|known| files.clone().eq(known.iter().cloned())) {
+    pub(crate) fn follow<P: AsRef<Path>>(&mut self, pid: i32, files: impl Iterator<Item = P> + Clone) {
+        // Nearly always: nothing has changed. By the bytes: names of groups are long, and to compare paths is
+        // to take both apart.
+        let same = |(now, known): (P, &PathBuf)| now.as_ref().as_os_str() == known.as_os_str();
+        let as_known =
+            |known: &Followed| files.clone().count() == known.files.len() && files.clone().zip(&known.files).all(same);
+        if self.followed.get(&pid).is_some_and(as_known) {
             return;
         }
-        let files: Vec<PathBuf> = files.collect();
+        let files: Vec<PathBuf> = files.map(|file| file.as_ref().to_owned()).collect();
         self.leave(pid, |file| !files.iter().any(|f| f == file));
+        let mut all_told = true;
         for file in &files {
             let inotify = self.inotify.as_ref();
             let watched = self.files.entry(file.clone()).or_insert_with(|| {
@@ -60,14 +73,15 @@ impl LimitNotices {
                 Watched { watch, targets: BTreeSet::new() }
             });
             watched.targets.insert(pid);
+            all_told &= watched.watch.is_some();
         }
-        self.followed.insert(pid, files);
+        self.followed.insert(pid, Followed { files, all_told });
     }
 
     /// Whether each change of a limit for `pid` is told of.
     pub(crate) fn tell_of(&self, pid: i32) -> bool {
-        let files = || self.followed.get(&pid).into_iter().flatten();
-        files().all(|file| self.files.get(file).is_some_and(|w| w.watch.is_some()))
+        // Who has no group has no limit that could be written.
+        self.followed.get(&pid).is_none_or(|followed| followed.all_told)
     }
 
     /// `pid` is watched no longer.
@@ -78,7 +92,7 @@ impl LimitNotices {
 
     fn leave(&mut self, pid: i32, of: impl Fn(&Path) -> bool) {
         let inotify = self.inotify.as_ref();
-        for file in self.followed.get(&pid).into_iter().flatten().filter(|f| of(f)) {
+        for file in self.followed.get(&pid).into_iter().flat_map(|f| &f.files).filter(|f| of(f)) {
             let Some(watched) = self.files.get_mut(file) else { continue };
             watched.targets.remove(&pid);
             if watched.targets.is_empty()
@@ -108,6 +122,11 @@ impl LimitNotices {
                 // Gone with its group; the number is never used again.
                 for watched in self.files.values_mut().filter(|w| w.watch == Some(event.wd)) {
                     watched.watch = None;
+                    for pid in &watched.targets {
+                        if let Some(followed) = self.followed.get_mut(pid) {
+                            followed.all_told = false;
+                        }
+                    }
                 }
             }
         }
@@ -156,6 +175,7 @@ mod tests {
         std::fs::write(file, values[0]).unwrap();
         assert_eq!(heard(&mut notices, 20), [0_i32; 0]);
         notices.follow(2, files.iter().cloned());
+        assert!(notices.tell_of(2) && notices.tell_of(3));
         remove();
         heard(&mut notices, 20);
         for pid in [2, 3] {
@@ -188,6 +208,24 @@ mod tests {
             return println!("SKIPPED: {e}");
         }
         told_of_writes(&group.join("cgroup.max.depth"), ["5", "6"], || assert!(remove_when_empty(&group)));
+    }
+
+    /// A watch that the kernel has taken back tells of nothing; other files are as before, and so is whoever
+    /// has another one by now.
+    #[test]
+    fn what_is_gone_is_told_of_no_more() {
+        let [gone, other] = [(); 2].map(|()| tempfile::NamedTempFile::new().unwrap());
+        let mut notices = LimitNotices::new();
+        for (pid, files) in [(1, [other.path(), gone.path()]), (2, [gone.path(), other.path()])] {
+            notices.follow(pid, files.into_iter());
+        }
+        notices.follow(3, [other.path()].into_iter());
+        assert!([1, 2, 3].iter().all(|pid| notices.tell_of(*pid)));
+        gone.close().unwrap();
+        heard(&mut notices, 2000);
+        assert_eq!([1, 2, 3].map(|pid| notices.tell_of(pid)), [false, false, true]);
+        notices.follow(1, [other.path()].into_iter());
+        assert_eq!([1, 2, 3].map(|pid| notices.tell_of(pid)), [true, false, true]);
     }
 
     #[test]

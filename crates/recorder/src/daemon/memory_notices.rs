@@ -27,6 +27,9 @@ pub(crate) struct MemoryNotices {
     /// How many groups each process is told of by.
     followed: BTreeMap<i32, usize>,
     next: u64,
+    /// When the first of those that rest is listened to again, or earlier: it may be gone. Asked for at each
+    /// waking, and so not looked for among all groups then.
+    rested: Option<Instant>,
     /// Whether a cgroup's files may be written to be told.
     may_write: bool,
 }
@@ -53,7 +56,7 @@ impl MemoryNotices {
     pub(crate) fn new(may_write: bool) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let (groups, names, followed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { epoll, groups, names, followed, next: 0, may_write })
+        Ok(Self { epoll, groups, names, followed, next: 0, rested: None, may_write })
     }
 
     /// Whether files may be written from now on.
@@ -155,7 +158,9 @@ impl MemoryNotices {
             // It went off for the last time if its group is gone: the processes are looked at, and found to
             // have ended.
             if group.alarm.as_ref().is_some_and(MemoryAlarm::acknowledge) {
-                group.deaf_until = Some(now + group.rest.after_a_notice(now));
+                let until = now + group.rest.after_a_notice(now);
+                group.deaf_until = Some(until);
+                self.rested = Some(self.rested.map_or(until, |first| first.min(until)));
             } else {
                 group.alarm = None;
             }
@@ -165,17 +170,21 @@ impl MemoryNotices {
 
     /// When [`MemoryNotices::listen_again`] is due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.groups.values().filter_map(|g| g.deaf_until).min()
+        self.rested
     }
 
     /// Listens again to those that have rested. What was said meanwhile is heard now.
     pub(crate) fn listen_again(&mut self, now: Instant) {
+        if self.rested.is_none_or(|first| first > now) {
+            return;
+        }
         for group in self.groups.values_mut().filter(|g| g.deaf_until.is_some_and(|until| until <= now)) {
             group.deaf_until = None;
             if let Some(alarm) = &group.alarm {
                 let _ = self.epoll.modify(alarm, &mut EpollEvent::new(alarm.interest(), group.number));
             }
         }
+        self.rested = self.groups.values().filter_map(|g| g.deaf_until).min();
     }
 }
 

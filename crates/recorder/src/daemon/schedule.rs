@@ -11,6 +11,31 @@ const TOGETHER: Duration = Duration::from_millis(16);
 /// more than a look.
 const MOMENT: Duration = Duration::from_millis(250);
 
+/// How often limits are read again unasked, and whether a process is still in its group: after a quarter of
+/// the time that it is watched for, within these. A new process may be moved into its group after its start;
+/// later that is seldom. Of a limit that is written we are told ([`super::limit_notices`]); who is not told
+/// reads it every second.
+pub(crate) const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// Of groups that are above several, what one process's reading has shown is good for the others for such a
+/// part of this time. They read so much earlier for that.
+const SHARED: u32 = 16;
+
+/// When a process's limits are read again, and how old a reading of another's may be then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitsAgain {
+    pub(crate) after: Duration,
+    pub(crate) at_most: Duration,
+}
+
+/// Of one that is watched for so long; `told`: whether we are told of a limit that is written. Who is not
+/// takes nobody else's word.
+pub(crate) fn limits_again(watched_for: Duration, told: bool) -> LimitsAgain {
+    let (most, shared) = if told { (LIMITS.1, 1) } else { (LIMITS.0, 0) };
+    let age = (watched_for / 4).clamp(LIMITS.0, most);
+    let at_most = age / SHARED * shared;
+    LimitsAgain { after: age - at_most, at_most }
+}
+
 /// The looks that are due, by process number.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -155,5 +180,20 @@ mod tests {
         assert_eq!(schedule.due(), Some(began + ms(2000)));
         assert_eq!(all_at(&mut schedule, began + ms(2000)), [1, 2, 3]);
         assert_eq!(together(began, began + ms(750), ms(500)), began + ms(750), "on a moment already");
+    }
+
+    /// What is known of a limit is never older than a quarter of the time that a process is watched for, nor
+    /// than a second where nobody tells of another, and a quarter of a minute where somebody does.
+    #[test]
+    fn what_others_have_read_makes_nothing_known_later() {
+        for seconds in [0, 1, 4, 10, 30, 60, 3600] {
+            for (told, most) in [(false, 1.0), (true, 15.0)] {
+                let again = limits_again(Duration::from_secs(seconds), told);
+                let oldest = (again.after + again.at_most).as_secs_f64();
+                assert!(oldest <= (seconds as f64 / 4.0).clamp(1.0, most) + 1e-6, "{seconds} s, {told}: {again:?}");
+                assert!(again.at_most < again.after / 10, "{again:?}");
+                assert!(told || again.at_most.is_zero(), "nobody else's word");
+            }
+        }
     }
 }

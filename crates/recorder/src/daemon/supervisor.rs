@@ -27,7 +27,7 @@ use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
 use super::process_events::ProcessEvents;
-use super::schedule::Schedule;
+use super::schedule::{LIMITS, Schedule, limits_again};
 use super::settings::Settings;
 use super::shared::Common;
 use super::status::{Counters, Status, count};
@@ -47,11 +47,6 @@ const PROCESS_EVENTS: u64 = u64::MAX;
 const WAKEUP: u64 = u64::MAX - 1;
 const MEMORY_NOTICES: u64 = u64::MAX - 2;
 const LIMIT_NOTICES: u64 = u64::MAX - 3;
-/// How often limits are read again unasked, and whether a process is still in its group: after a quarter of
-/// the time that it is watched for, within these. A new process may be moved into its group after its start;
-/// later that is seldom. Of a limit that is written we are told ([`LimitNotices`]); who is not told reads it
-/// every second.
-const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Which of a process's limits are read again at a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,12 +379,12 @@ impl Supervisor {
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
         let told_of_limits = self.limit_notices.tell_of(pid);
-        let most = if told_of_limits { LIMITS.1 } else { LIMITS.0 };
-        let age = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, most);
+        let again = limits_again(Duration::from_millis(watch.clock.now_ms()), told_of_limits);
         // Two looks are hardly ever a whole second apart to the microsecond.
-        let due = watch.limit_usage.age() + Duration::from_millis(20) > age;
+        let due = watch.limit_usage.age() + Duration::from_millis(20) > again.after;
         if limits == Limits::Now || due || watch.limit_usage.is_outdated(&self.machine) {
-            watch.refresh_limits(rss, &self.machine);
+            let at_most = if limits == Limits::WhenDue && due { again.at_most } else { Duration::ZERO };
+            watch.refresh_limits(rss, &self.machine, at_most);
             self.limit_notices.follow(pid, watch.limit_usage.limit_files());
             self.memory_notices.follow(pid, watch.limit_usage.limits());
             watch.decisions.told = self.memory_notices.tell_of(pid);
@@ -653,7 +648,7 @@ impl Supervisor {
         let losses = self.settings.foreign.losses();
         let too_many = losses.too_many.then(|| {
             let stuck = losses.stuck;
-            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
+            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs, those of root first, are not recognised")
         });
         Status {
             problems: too_many.into_iter().chain(self.put_off_lately()).collect(),

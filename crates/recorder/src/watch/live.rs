@@ -183,7 +183,7 @@ impl Observed for Live<'_> {
         }
         self.machine.refresh(Duration::from_millis(100));
         let process = &self.history.target.process;
-        self.watch.refresh_limits(|| process.rss().unwrap_or(0), self.machine);
+        self.watch.refresh_limits(|| process.rss().unwrap_or(0), self.machine, Duration::ZERO);
         self.watch.counters.look_at_machine(self.machine);
         true
     }

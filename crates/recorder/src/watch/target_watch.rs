@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lastgasp_inferior::Addr;
 use lastgasp_observe::kernel::exit::OomCounters;
@@ -109,9 +110,9 @@ impl TargetWatch {
         self.decisions.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
     }
 
-    /// Brings the limit up to date.
-    pub(crate) fn refresh_limits(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
-        self.limit_usage.refresh(rss, machine);
+    /// Brings the limit up to date, as of not longer ago than `at_most`.
+    pub(crate) fn refresh_limits(&mut self, rss: impl FnOnce() -> u64, machine: &Machine, at_most: Duration) {
+        self.limit_usage.refresh(rss, machine, at_most);
         if self.limit_usage.changes() != self.series {
             self.series = self.limit_usage.changes();
             self.decisions.forget_points();
