@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, Provenance};
+use lastgasp_observe::kernel::cgroup::groups_number;
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_observe::target::inspect::{Files, ForeignMemory, ForeignReader, Inspected, Losses, NotInspected};
 
@@ -14,8 +15,8 @@ use crate::decode::{Answer as Facts, NotDecoded, decode};
 use crate::inspect::{Answer, inspect};
 use crate::limits::Limits;
 use crate::message::Said;
-use crate::pool::{Lent, MOST_STUCK, Pool, Turn, Use};
-use crate::process::{About, Heard, Worker, may_read, own_binary, stuck};
+use crate::pool::{Lent, Pool, Turn, Use};
+use crate::process::{About, Heard, MOST_STUCK, Worker, may_read, own_binary, stuck};
 use crate::read::{Common, ReadMemory};
 use crate::task::AnyTask;
 
@@ -82,7 +83,7 @@ fn about(pid: i32) -> About {
     let status = std::fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
-    About { pid, uid: uid.unwrap_or(0) }
+    About { pid, uid: uid.unwrap_or(0), group: groups_number(pid) }
 }
 
 impl Workers {

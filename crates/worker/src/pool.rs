@@ -14,13 +14,10 @@ use serde::de::DeserializeOwned;
 
 use crate::hurry::run_before_others;
 use crate::limits::Limits;
-use crate::process::{Worker, stuck};
+use crate::process::{MOST_STUCK, Worker, stuck};
 
 /// Workers of one kind that are in use at a time; more are waited for.
 const MOST_IN_USE: usize = 6;
-/// Workers that hang in the kernel, of all kinds, from which on no more are started: each is a process and a
-/// thread.
-pub(crate) const MOST_STUCK: usize = 64;
 /// How long one is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after one could not be started.

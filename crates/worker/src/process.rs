@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::time::clock_getcpuclockid;
+use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
@@ -56,6 +56,8 @@ pub struct Worker<A> {
     /// Descriptors that came back with what it said.
     received: Vec<OwnedFd>,
     about: About,
+    /// The clock of its processor time; to find it is a system call, and it is read after each question.
+    clock: Option<ClockId>,
     /// Its processor time that somebody was told of.
     told: Duration,
     answers: PhantomData<A>,
@@ -163,6 +165,7 @@ impl<A: DeserializeOwned> Worker<A> {
         }
         let inbox = Inbox::default();
         let (received, about, answers) = (Vec::new(), About::default(), PhantomData);
+        let clock = clock_getcpuclockid(Pid::from_raw(child.id().cast_signed())).ok();
         Ok(Self {
             child: Some(child),
             line,
@@ -174,6 +177,7 @@ impl<A: DeserializeOwned> Worker<A> {
             until,
             received,
             about,
+            clock,
             told: Duration::ZERO,
             answers,
         })
@@ -230,7 +234,8 @@ impl<A: DeserializeOwned> Worker<A> {
 
     /// The processor time that it has worked since this was asked the last time.
     pub(crate) fn worked(&mut self) -> Duration {
-        let clock = self.pid().and_then(|pid| clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).ok());
+        // As long as it is not waited for, its number is its own.
+        let clock = self.child.as_ref().and(self.clock);
         let all = clock.and_then(|clock| clock.now().ok()).map_or(self.told, Duration::from);
         let new = all.saturating_sub(self.told);
         self.told = all;
@@ -374,7 +379,19 @@ pub(crate) struct About {
     pub(crate) pid: i32,
     /// Its user.
     pub(crate) uid: u32,
+    /// The groups that it is in.
+    pub(crate) group: u64,
 }
+
+/// Workers that hang in the kernel, of all kinds, from which on no more are started: each is a process and a
+/// thread.
+pub(crate) const MOST_STUCK: usize = 64;
+/// So many workers may hang over processes of one user in one group, ...
+const STUCK_IN_GROUP: usize = 4;
+/// ... so many over those of a user wherever they are: a user may make groups of his own, ...
+const STUCK_OF_USER: usize = 16;
+/// ... and so many over those of root, who is somebody else in each container.
+const STUCK_OF_ROOT: usize = MOST_STUCK / 2;
 
 /// Workers that were killed and have not ended: they sleep in the kernel. With whom each has read.
 static STUCK: Mutex<BTreeMap<u32, About>> = Mutex::new(BTreeMap::new());
@@ -390,14 +407,19 @@ pub fn stuck() -> usize {
     lock_stuck().len()
 }
 
-/// Whether one more may read that process: none is stuck over it, and few over others of its user.
+/// Whether one more may read that process.
 pub(crate) fn may_read(about: About) -> bool {
-    /// Of root there are many: in each container, say.
-    const OF_ROOT: usize = 16;
-    const OF_ONE: usize = 4;
-    let stuck = lock_stuck();
-    let of_user = stuck.values().filter(|other| other.uid == about.uid).count();
-    !stuck.values().any(|other| other.pid == about.pid) && of_user < if about.uid == 0 { OF_ROOT } else { OF_ONE }
+    may_beside(lock_stuck().values(), about)
+}
+
+/// Whether one more may, beside those that are stuck: none is over that process, few are over others of its
+/// user and group, and not too many over that user's. Who shares a user's number with whoever makes workers
+/// hang, as nearly everybody does in containers, is read all the same.
+fn may_beside<'a>(stuck: impl Iterator<Item = &'a About> + Clone, about: About) -> bool {
+    let of_user = stuck.filter(|other| other.uid == about.uid);
+    let in_group = of_user.clone().filter(|other| other.group == about.group).count();
+    let most = if about.uid == 0 { STUCK_OF_ROOT } else { STUCK_OF_USER };
+    !of_user.clone().any(|other| other.pid == about.pid) && in_group < STUCK_IN_GROUP && of_user.count() < most
 }
 
 impl<A> Drop for Worker<A> {
@@ -412,6 +434,36 @@ impl<A> Drop for Worker<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Processes `0..` of that user and group, as far as each may be read beside those before it.
+    fn hang(stuck: &mut Vec<About>, uid: u32, group: u64, most: i32) -> usize {
+        let before = stuck.len();
+        for pid in 0..most {
+            let about = About { pid: pid + 1000 * before as i32, uid, group };
+            if may_beside(stuck.iter(), about) {
+                stuck.push(about);
+            }
+        }
+        stuck.len() - before
+    }
+
+    /// Whoever makes workers hang has few of them, and takes none from others: of his number, of his group.
+    #[test]
+    fn few_workers_hang_over_one_tenant() {
+        let mut stuck = Vec::new();
+        assert_eq!(hang(&mut stuck, 0, 7, 100), 4, "root in a container");
+        assert!(may_beside(stuck.iter(), About { pid: -1, uid: 0, group: 8 }), "root in another one");
+        assert_eq!(hang(&mut stuck, 1000, 7, 100), 4);
+        assert!(may_beside(stuck.iter(), About { pid: -1, uid: 1000, group: 8 }), "of the same base image");
+        assert!(!may_beside(stuck.iter(), stuck[0]), "that very process");
+        // Who makes groups for himself.
+        let more: usize = (100..200).map(|group| hang(&mut stuck, 1000, group, 4)).sum();
+        assert_eq!(more, 12);
+        assert!(may_beside(stuck.iter(), About { pid: -1, uid: 1001, group: 100 }), "another user");
+        let of_root: usize = (100..200).map(|group| hang(&mut stuck, 0, group, 4)).sum();
+        assert_eq!(of_root, 28, "half of all");
+        assert!(may_beside(stuck.iter(), About { pid: -1, uid: 1001, group: 100 }), "and others have theirs");
+    }
 
     /// What a worker works is told once, and its sleep is none.
     #[test]

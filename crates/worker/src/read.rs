@@ -376,7 +376,7 @@ mod tests {
         let readers = Pool::start("starved", sleeps, limits, (1, Use::Again), Turn::AsOthers, given).unwrap();
         let common = Arc::new(Common::new(readers));
         let mem = Arc::new(File::open("/proc/self/mem").unwrap());
-        let memory = ReadMemory::new(About { pid: 1 << 30, uid: 0 }, 1, mem, common);
+        let memory = ReadMemory::new(About { pid: 1 << 30, ..About::default() }, 1, mem, common);
         std::thread::scope(|threads| {
             let asks = threads.spawn(|| memory.read(Addr(SECRET.as_ptr() as u64), &mut [0; 8]));
             std::thread::sleep(Duration::from_millis(300));
