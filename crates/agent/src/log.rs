@@ -1,10 +1,12 @@
 //! The log: to standard error for people or as JSON, or to journald with its fields.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
+use lastgasp_report::printable;
 use nix::sys::stat::fstat;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -65,13 +67,22 @@ fn text<S>() -> tracing_subscriber::fmt::Layer<
     fn() -> OneLine<std::io::Stderr>,
 > {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let writer: fn() -> OneLine<std::io::Stderr> = || OneLine(std::io::stderr());
+    let writer: fn() -> OneLine<std::io::Stderr> = if colour {
+        || OneLine { to: std::io::stderr(), coloured: true }
+    } else {
+        || OneLine { to: std::io::stderr(), coloured: false }
+    };
     tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour)
 }
 
-/// Writes an event on one line: what names of a target hold of line breaks is escaped, and begins no line
-/// that would look like an event.
-struct OneLine<W>(W);
+/// Writes an event on one line, as it is read: what names of a target hold of line breaks, of what a terminal
+/// would obey and of marks that turn text around is escaped. It begins no line that would look like an event,
+/// and makes none look like another.
+struct OneLine<W> {
+    to: W,
+    /// Whether the colours in it are ours.
+    coloured: bool,
+}
 
 impl<W: Write> Write for OneLine<W> {
     /// An event comes in one piece, with the line break that ends it.
@@ -80,18 +91,32 @@ impl<W: Write> Write for OneLine<W> {
             Some((b'\n', line)) => (line, "\n"),
             _ => (event, ""),
         };
-        if line.iter().any(|b| matches!(b, b'\n' | b'\r')) {
-            let escaped = String::from_utf8_lossy(line).replace('\n', "\\n").replace('\r', "\\r");
-            self.0.write_all(format!("{escaped}{end}").as_bytes())?;
-        } else {
-            self.0.write_all(event)?;
-        }
+        let line = String::from_utf8_lossy(line);
+        let line = if self.coloured { but_for_colours(&line) } else { printable(&line) };
+        self.to.write_all(format!("{line}{end}").as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
+}
+
+/// As [`printable`], with colours (`ESC [ 1 ; 31 m`) left as they are: they can do nothing but colour.
+fn but_for_colours(line: &str) -> Cow<'_, str> {
+    let mut parts = line.split("\x1b[");
+    let mut out = printable(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(part.len());
+        match part.get(end..).and_then(|rest| rest.strip_prefix('m')) {
+            Some(rest) => {
+                let colour = part.get(..end).unwrap_or_default();
+                out.push_str(&format!("\x1b[{colour}m{}", printable(rest)));
+            }
+            None => out.push_str(&printable(&format!("\x1b[{part}"))),
+        }
+    }
+    out.into()
 }
 
 /// Whether standard error is the stream that systemd made of it (`JOURNAL_STREAM`, systemd.exec(5)): not so
@@ -126,7 +151,9 @@ mod tests {
     fn a_line_break_in_a_name_forges_no_line() {
         let kept = Kept::default();
         let to = kept.clone();
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || OneLine(to.clone()));
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || OneLine { to: to.clone(), coloured: false });
         let forged = "svc\n2026-11-26T00:00:00Z  INFO pid=1 killed\r\n";
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(service = forged, path = %forged, "not watched: {forged}");
@@ -134,6 +161,30 @@ mod tests {
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains("not watched: svc\\n2026") && text.ends_with("another\n"), "{text}");
+        assert!(text.contains("not watched: svc\\u{a}2026") && text.ends_with("another\n"), "{text}");
+    }
+
+    /// A line that a terminal would show in the place of another, or in another order.
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        for coloured in [false, true] {
+            let kept = Kept::default();
+            let to = kept.clone();
+            let writer = move || OneLine { to: to.clone(), coloured };
+            let layer = tracing_subscriber::fmt::layer().with_ansi(coloured).with_writer(writer);
+            let forged = "svc\x1b[1A\x1b[2K\u{9b}2J\u{202e}dellik\u{2028}";
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::warn!(service = forged, path = %forged, "not watched: {forged}");
+            });
+            let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            let line = text.strip_suffix('\n').unwrap();
+            assert_eq!(printable(&line.replace("\x1b[", "")), line.replace("\x1b[", ""), "{line:?}");
+            assert!(!line.contains("\x1b[1A") && !line.contains("\x1b[2K") && line.contains("\\u{202e}"), "{line:?}");
+            assert_eq!(line.contains("\x1b["), coloured, "{line:?}");
+        }
+        assert_eq!(
+            but_for_colours("\x1b[33m WARN\x1b[0m a\x1b[2Jb\x1b[1;"),
+            "\x1b[33m WARN\x1b[0m a\\u{1b}[2Jb\\u{1b}[1;"
+        );
     }
 }

@@ -49,7 +49,7 @@ pub fn load(flags: &WatchFlags) -> Result<Loaded> {
     Ok(Loaded { config, origins })
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     let cure = || format!("{}: the configuration cannot be read (--config names another)", path.display());
     let text = read_plain(path, MAX_FILE_BYTES).with_context(cure)?;
     if let Some(who) = others_write(&std::fs::metadata(path).with_context(cure)?) {

@@ -1,4 +1,7 @@
-use super::load::parse;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::load::{parse, read};
 use super::*;
 
 fn parsed(text: &str) -> Result<Config> {
@@ -92,6 +95,31 @@ fn an_address_may_stand_in_a_file() {
     let hook = Webhook { url_file: file.path().into(), ..Webhook::default() };
     assert_eq!(hook.address().unwrap(), "https://hooks.example/x");
     assert!(Webhook { url: "https://y".into(), ..hook }.address().unwrap_err().contains("not both"));
+}
+
+/// It names webhooks, stores and whom to stop: who else can write it says what the daemon does.
+#[test]
+fn a_configuration_that_others_may_write_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[watch]\nmode = \"observe\"\n").unwrap();
+    let mode = |bits: u32| std::fs::set_permissions(file.path(), Permissions::from_mode(bits)).unwrap();
+    let refused = |words: &str| {
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    mode(0o644);
+    assert!(read(file.path()).unwrap().contains("observe"));
+    mode(0o646);
+    refused("written by everybody");
+    if nix::unistd::geteuid().is_root() {
+        mode(0o664);
+        assert!(read(file.path()).is_ok(), "root's own group");
+        nix::unistd::chown(file.path(), None, Some(65534.into())).unwrap();
+        refused("written by its group");
+        mode(0o644);
+        nix::unistd::chown(file.path(), Some(65534.into()), None).unwrap();
+        refused("written by another user");
+    }
 }
 
 /// The defaults of the configuration are the recorder's own.

@@ -123,10 +123,15 @@ mod tests {
         let lines = text(&forged).lines().count();
         forged.latest.service = "svc\nDO NOW: curl evil".into();
         forged.latest.sentence += "\r\nother-svc on db-1: was killed";
-        forged.latest.act = Some("restart\u{2028}now".into());
+        forged.latest.act = Some("restart\u{2028}now\u{202e}\x1b[2J".into());
         let text = text(&forged);
         assert_eq!(text.lines().count(), lines + 1, "one more, which is the act");
-        assert!(text.starts_with("svc\\u{a}DO NOW") && !text.contains('\r') && !text.contains('\u{2028}'), "{text}");
+        assert!(
+            text.starts_with("svc\\u{a}DO NOW")
+                && !text.contains('\r')
+                && !text.contains(['\u{2028}', '\u{202e}', '\x1b']),
+            "{text}"
+        );
     }
 
     #[test]
