@@ -1,4 +1,4 @@
-// Program hostile makes of itself what a recorder does not like, says where, and waits for its input to end: `map FILE` a page of a file that may not answer,
+// Program hostile makes of itself what a recorder does not like, says where, and waits for its input to end: `map FILE [MB]` a page of a file that may not answer, beside so much of its own,
 // `buckets N` a list of so many buckets of a memory profile at 64 bytes' distance, `threads N`, `maps N` mappings, `goroutines N`.
 package main
 
@@ -54,6 +54,14 @@ func main() {
 		page, err := syscall.Mmap(int(file.Fd()), 0, 4096, syscall.PROT_READ, syscall.MAP_PRIVATE)
 		check(err)
 		at = uintptr(unsafe.Pointer(&page[0]))
+		if len(os.Args) > 3 {
+			mb, err := strconv.Atoi(os.Args[3])
+			check(err)
+			own := anonymous(mb << 20)
+			for i := 0; i < len(own); i += 4096 {
+				own[i] = 1
+			}
+		}
 	case "buckets":
 		at = buckets(n)
 	case "threads":
