@@ -277,9 +277,9 @@ fn own_memory(pid: u32) -> u64 {
     line.split_whitespace().next().map_or(0, |kib| kib.parse::<u64>().unwrap() << 10)
 }
 
-/// A user, and root in a group, make four workers sleep each and not one more, however many of their processes
-/// do not answer; root in another group is recognised and captured meanwhile. When the storage is gone nobody
-/// sleeps any more.
+/// A user, and root in a group, make four workers sleep each and not one more, however many of their
+/// processes do not answer; root in another group is recognised and captured meanwhile. When the storage is
+/// gone nobody sleeps any more.
 #[test]
 fn one_tenant_makes_few_workers_sleep() {
     let _turn = alone();
@@ -318,8 +318,8 @@ fn one_tenant_makes_few_workers_sleep() {
 }
 
 /// Many users make all workers sleep that there may be: no more are started then, and those that waited may
-/// hang too. Half of that is said by `/healthz`; who is under watch already is captured when it dies; and when
-/// the storage is gone all is as before, also for who came meanwhile.
+/// hang too. Half of that is said by `/healthz`; who is under watch already is captured when it dies; and
+/// when the storage is gone all is as before, also for who came meanwhile.
 #[test]
 fn who_is_watched_is_captured_while_all_workers_sleep() {
     const ALL: u64 = 64;
@@ -368,8 +368,8 @@ fn who_is_watched_is_captured_while_all_workers_sleep() {
 }
 
 /// A process that is in danger is read by the daemon itself, which waits for no worker; let its memory fall
-/// silent then, and one thread of the daemon sleeps. Others are watched and captured, and the daemon ends with
-/// that storage and not before.
+/// silent then, and one thread of the daemon sleeps. Others are watched and captured, and the daemon ends
+/// with that storage and not before.
 #[test]
 fn who_falls_silent_in_danger_holds_one_thread() {
     let _turn = alone();

@@ -69,7 +69,8 @@ impl Wait {
         }
     }
 
-    /// Whether nothing but another goroutine ends it. Of several cases of a select one may come from elsewhere.
+    /// Whether nothing but another goroutine ends it. Of several cases of a select one may come from
+    /// elsewhere.
     pub(crate) fn is_for_a_goroutine(self) -> bool {
         match self {
             Self::Mutex | Self::RwMutex | Self::AllDone | Self::Cond | Self::Once | Self::Semaphore => true,

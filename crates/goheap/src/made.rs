@@ -84,7 +84,8 @@ impl<'h> MadeIn<'h> {
                 add(&mut out, own);
             }
         }
-        // Contexts and timers every dependency has for itself; memory that it maps is as large as the program's.
+        // Contexts and timers every dependency has for itself; memory that it maps is as large as the
+        // program's.
         if out.len() > MOST_PLACES && call != LibraryCall::Mmap {
             out.retain(|f| is_of_program(&f.function, module));
         }

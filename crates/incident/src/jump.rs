@@ -69,8 +69,8 @@ pub struct Jump<'a> {
     pub copies: Option<(u64, u64, String)>,
     /// Part of the growth that those copies, or what the collection itself keeps, are.
     pub of_growth: f64,
-    /// Objects as large as so many elements each: what calls build of a list as an array is no collection that
-    /// anybody counts. Their size may be chance.
+    /// Objects as large as so many elements each: what calls build of a list as an array is no collection
+    /// that anybody counts. Their size may be chance.
     pub sized: Option<Sized>,
 }
 

@@ -43,8 +43,8 @@ pub(crate) fn by_size(facts: &Facts) -> Option<CopiesSummary> {
     })
 }
 
-/// Whether an object is as large as so many elements of some whole words each; where the runtime knows how large
-/// its elements are, of those.
+/// Whether an object is as large as so many elements of some whole words each; where the runtime knows how
+/// large its elements are, of those.
 fn is_of(of: &LargeObjects, elements: u64) -> bool {
     let fits = |each: u64| {
         let all = elements.checked_mul(each).filter(|all| *all <= of.size);

@@ -152,8 +152,9 @@ impl<'a> HeapCause<'a> {
             return None;
         }
         it.mechanism = it.choose(facts, window);
-        // Pages that stacks had before they grew are free, and were none of the heap's (seen blind: a recursion
-        // without an end, 202 MB of stacks, and "it is the Go heap" of the 67 MB of the stack before).
+        // Pages that stacks had before they grew are free, and were none of the heap's (seen blind: a
+        // recursion without an end, 202 MB of stacks, and "it is the Go heap" of the 67 MB of the stack
+        // before).
         let in_use = parts.share(parts.heap.saturating_sub(facts.gc.heap_free));
         if it.mechanism != Mechanism::WaitingCalls && parts.stacks > parts.heap && in_use < MIN_SHARE {
             return None;

@@ -110,8 +110,9 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
     Some(cause)
 }
 
-/// Whether it is of a heap that the collector would not have come to before the limit, by its settings, and of
-/// which nobody knows what of it is garbage: its references were not followed, and no mark was sure either.
+/// Whether it is of a heap that the collector would not have come to before the limit, by its settings, and
+/// of which nobody knows what of it is garbage: its references were not followed, and no mark was sure
+/// either.
 fn may_be_garbage(c: &CaptureSummary) -> bool {
     let loosened =
         c.heap.gogc.is_some_and(|g| !(0..=100).contains(&g)) && !is_held_softly(c.heap.gomemlimit, c.limit_bytes);
@@ -130,9 +131,9 @@ fn setting_of(key: &str) -> &str {
     key.split('=').next().unwrap_or(key)
 }
 
-/// The label by which those with one setting die and those with another do not, where it is a setting by which
-/// memory grows, and no other label does so as well (seen blind in lab/cluster: GOGC=600 for three of six, "the
-/// GOGC tells who dies", and another cause was named).
+/// The label by which those with one setting die and those with another do not, where it is a setting by
+/// which memory grows, and no other label does so as well (seen blind in lab/cluster: GOGC=600 for three of
+/// six, "the GOGC tells who dies", and another cause was named).
 fn tells_who_dies<'s>(scene: &'s Scene<'_>, name: &str) -> Option<&'s Label> {
     let label = scene.label(name).filter(|l| l.says == Says::Discriminates)?;
     let others = scene.labels.iter().filter(|l| l.says == Says::Discriminates && setting_of(&l.name) != name);

@@ -232,8 +232,8 @@ impl Cgroup {
 }
 
 /// A number for the groups that a process is in, all of them: whoever is in the same has the same. In a
-/// container processes of one number (root's, or the one that a common base image has) are everybody's, and it
-/// is their group that tells them apart. Of one that is gone it is that of no group.
+/// container processes of one number (root's, or the one that a common base image has) are everybody's, and
+/// it is their group that tells them apart. Of one that is gone it is that of no group.
 #[must_use]
 pub fn groups_number(pid: i32) -> u64 {
     let mut hasher = DefaultHasher::new();

@@ -91,9 +91,9 @@ impl Level {
         Ok(())
     }
 
-    /// The limit that is written there now, or was not longer ago than that. Of a group that is gone, and whose
-    /// name another one may have by now, nothing: what is charged, by the file that was open, would not be to
-    /// be read any more.
+    /// The limit that is written there now, or was not longer ago than that. Of a group that is gone, and
+    /// whose name another one may have by now, nothing: what is charged, by the file that was open, would not
+    /// be to be read any more.
     fn limit_now(&self, at_most: Duration) -> Option<u64> {
         let limit = self.file.limit(at_most).ok().flatten()?;
         self.usage.as_ref().is_none_or(|usage| read_number(usage).is_some()).then_some(limit)

@@ -1,5 +1,5 @@
-//! A group's limit file, read for all who are watched in that group or below it: a hundred containers have the
-//! same groups above them, and each of those files would be read a hundred times for one answer.
+//! A group's limit file, read for all who are watched in that group or below it: a hundred containers have
+//! the same groups above them, and each of those files would be read a hundred times for one answer.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -49,8 +49,8 @@ impl LimitFile {
         &self.path
     }
 
-    /// The limit, `u64::MAX` for none; `None` of a group that is gone. Somebody else's reading will do if it is
-    /// not older than that.
+    /// The limit, `u64::MAX` for none; `None` of a group that is gone. Somebody else's reading will do if it
+    /// is not older than that.
     ///
     /// # Errors
     /// The system's error.

@@ -1,10 +1,11 @@
-//! The queue of processes that are to be looked at: bounded, and fair to whoever runs them. A tenant is a user
-//! in a group: in containers nearly everybody is root, or has the number of a common base image, and it is the
-//! group that tells them apart. But a user may make groups for himself, as many as he likes, and gets nothing by
-//! that: what is spent on all of his counts together (of root, who is everybody, each group's alone). The next
-//! one is of whoever the least time was spent on, and of his tenants too; one place is kept for who has nobody
-//! looked at; and those whose processes have cost seconds share one place among them all. So nobody waits for
-//! long behind others' executables on storage that does not answer, however many they are.
+//! The queue of processes that are to be looked at: bounded, and fair to whoever runs them. A tenant is a
+//! user in a group: in containers nearly everybody is root, or has the number of a common base image, and it
+//! is the group that tells them apart. But a user may make groups for himself, as many as he likes, and gets
+//! nothing by that: what is spent on all of his counts together (of root, who is everybody, each group's
+//! alone). The next one is of whoever the least time was spent on, and of his tenants too; one place is kept
+//! for who has nobody looked at; and those whose processes have cost seconds share one place among them all.
+//! So nobody waits for long behind others' executables on storage that does not answer, however many they
+//! are.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt as _;
@@ -293,8 +294,8 @@ mod tests {
         assert!(!state.is_costly(A.owner(), much_later));
     }
 
-    /// Two containers of one base image: the other one's only process does not wait behind the thousand of the
-    /// one, though both have the same user.
+    /// Two containers of one base image: the other one's only process does not wait behind the thousand of
+    /// the one, though both have the same user.
     #[test]
     fn who_shares_a_number_does_not_wait_behind_all_of_that() {
         let (mut state, t) = (State::default(), Instant::now());

@@ -21,9 +21,10 @@ const NAME: &str = "light";
 /// For each second of work so many of rest: 0.25 % of a core, however many there are to sample. A hundred
 /// idle processes are always more than that: of them one or two a second are sampled, in turns.
 const REST: u32 = 400;
-/// Longest rest, for the sake of those who wait: a sample that takes more than 5 ms costs more than its share.
-/// (With half of that the samples of processes that had just been found, whose collections are searched for
-/// the first times, cost nearly twice their share: of a hundred idle ones 4 ms each, for minutes.)
+/// Longest rest, for the sake of those who wait: a sample that takes more than 5 ms costs more than its
+/// share. (With half of that the samples of processes that had just been found, whose collections are
+/// searched for the first times, cost nearly twice their share: of a hundred idle ones 4 ms each, for
+/// minutes.)
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
 const TOGETHER: Duration = Duration::from_millis(200);
