@@ -71,12 +71,12 @@ pub struct Jump<'a> {
     pub of_growth: f64,
     /// Objects as large as so many elements each: what calls build of a list as an array is no collection
     /// that anybody counts. Their size may be chance.
-    pub sized: Option<Sized>,
+    pub sized: Option<AsLarge>,
 }
 
 /// Objects that are as large as the elements of a jump.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sized {
+pub struct AsLarge {
     /// How many.
     pub objects: u64,
     /// Bytes of all.
@@ -85,7 +85,7 @@ pub struct Sized {
     pub part: f64,
 }
 
-impl Sized {
+impl AsLarge {
     /// `21 objects are as large as so many elements each: 141 MB, 97 % of the growth`.
     pub(crate) fn text(&self) -> String {
         let (n, all) = (count(self.objects), bytes(self.bytes));
@@ -222,14 +222,15 @@ fn joined<'a>(lives: &[&Life<'a>], seen: Vec<(usize, JumpSeen<'a>)>, of: u64) ->
         }
     }
     let best = seen.iter().map(|(_, s)| s).max_by(|a, b| worth(a).cmp(&worth(b)))?.clone();
-    let (mut copies, mut of_growth, mut sized) = (None, 0.0_f64, None::<Sized>);
+    let (mut copies, mut of_growth, mut sized) = (None, 0.0_f64, None::<AsLarge>);
     for (_, s) in &seen {
         let grown = s.capture.grown_bytes();
         let near = || s.capture.copies.iter().filter(|c| c.copies > 1 && is_near(c.elements, s.after));
         let same = near().filter(|c| c.equal != BY_SIZE);
         if let Some(c) = near().find(|c| c.equal == BY_SIZE) {
             let part = (c.total_bytes as f64 / grown as f64).min(1.0);
-            sized = sized.filter(|s| s.part >= part).or(Some(Sized { objects: c.copies, bytes: c.total_bytes, part }));
+            sized =
+                sized.filter(|s| s.part >= part).or(Some(AsLarge { objects: c.copies, bytes: c.total_bytes, part }));
         }
         if let Some(c) = same.max_by_key(|c| c.total_bytes) {
             of_growth = of_growth.max((c.total_bytes as f64 / grown as f64).min(1.0));

@@ -80,7 +80,7 @@ fn gc(scene: &Scene<'_>) -> Option<Cause> {
     } else {
         cause.term("captures", FINDS_OTHER, "no capture says that the collector ran too late");
     }
-    let tells = who_died(scene, key, &mut cause) && (part > 0.0 || may_be);
+    let tells = who_died(scene, key, part > 0.0 || may_be, &mut cause);
     if let Some((was, now)) = &other {
         let show = |g: &Generation| format!("GOGC {}, GOMEMLIMIT {}", percent_of(g), soft_limit_of(g));
         cause.term("settings", FITS, format!("{} before, {} now", show(was), show(now)));
@@ -141,13 +141,12 @@ fn tells_who_dies<'s>(scene: &'s Scene<'_>, name: &str) -> Option<&'s Label> {
     (alone && is_looser(scene, label)).then_some(label)
 }
 
-/// What who dies says of a setting: as of a version. Whether it tells them apart.
-fn who_died(scene: &Scene<'_>, key: &str, cause: &mut Cause) -> bool {
-    let label = tells_who_dies(scene, setting_of(key));
-    if let Some(label) = label {
-        cause.term("who died", DISCRIMINATES, label.text.clone());
-    }
-    label.is_some()
+/// What who dies says of a setting: as of a version, where captures do not say that it is something else.
+/// Whether that decides.
+fn who_died(scene: &Scene<'_>, key: &str, may_be: bool, cause: &mut Cause) -> bool {
+    let Some(label) = tells_who_dies(scene, setting_of(key)) else { return false };
+    cause.term("who died", if may_be { DISCRIMINATES } else { DISCRIMINATES / 2.0 }, label.text.clone());
+    may_be
 }
 
 /// Whether those who die by a label let their heaps grow larger than any other that was at risk.
