@@ -291,10 +291,13 @@ fn one_tenant_makes_few_workers_sleep() {
     let of_user = tenants.silent(&daemon, 61_000, 7);
     sleep(&daemon, 4..=4, PATIENCE);
     // Their turns come, and their pauses end.
+    // One that is slow to die counts for that moment.
     let stays = |wanted: u64| {
-        let began = Instant::now();
+        let (began, mut as_wanted) = (Instant::now(), Instant::now());
         while began.elapsed() < Duration::from_secs(8) {
-            assert_eq!(stuck(&daemon), wanted);
+            let now = stuck(&daemon);
+            as_wanted = if now == wanted { Instant::now() } else { as_wanted };
+            assert!(now >= wanted && as_wanted.elapsed() < Duration::from_secs(3), "{now}, not {wanted}");
             std::thread::sleep(Duration::from_millis(100));
         }
     };
@@ -305,8 +308,9 @@ fn one_tenant_makes_few_workers_sleep() {
     let lost: BTreeSet<u64> = daemon.log.events("worker-lost").iter().filter_map(|e| e["pid"].as_u64()).collect();
     let among = |pids: &[u32]| pids.iter().filter(|pid| lost.contains(&u64::from(**pid))).count();
     assert_eq!((among(&of_user), among(&of_root)), (4, 4), "{}", daemon.log());
-    let sleepers = asleep(daemon.pid());
-    assert_eq!(sleepers.len(), 8);
+    // Another child may wait for a page at that moment.
+    let eight = || Some(asleep(daemon.pid())).filter(|all| all.len() == 8);
+    let sleepers = wait_for(eight).unwrap();
     let most = sleepers.iter().map(|pid| own_memory(*pid)).max().unwrap();
     println!("{} kB of each sleeper's own at most", most >> 10);
     assert!(most < 8 << 20, "{most}");

@@ -416,10 +416,14 @@ pub(crate) fn may_read(about: About) -> bool {
 /// user and group, and not too many over that user's. Who shares a user's number with whoever makes workers
 /// hang, as nearly everybody does in containers, is read all the same.
 fn may_beside<'a>(stuck: impl Iterator<Item = &'a About> + Clone, about: About) -> bool {
+    // A process may have another user by now.
+    if stuck.clone().any(|other| other.pid == about.pid) {
+        return false;
+    }
     let of_user = stuck.filter(|other| other.uid == about.uid);
     let in_group = of_user.clone().filter(|other| other.group == about.group).count();
     let most = if about.uid == 0 { STUCK_OF_ROOT } else { STUCK_OF_USER };
-    !of_user.clone().any(|other| other.pid == about.pid) && in_group < STUCK_IN_GROUP && of_user.count() < most
+    in_group < STUCK_IN_GROUP && of_user.count() < most
 }
 
 impl<A> Drop for Worker<A> {
@@ -456,6 +460,7 @@ mod tests {
         assert_eq!(hang(&mut stuck, 1000, 7, 100), 4);
         assert!(may_beside(stuck.iter(), About { pid: -1, uid: 1000, group: 8 }), "of the same base image");
         assert!(!may_beside(stuck.iter(), stuck[0]), "that very process");
+        assert!(!may_beside(stuck.iter(), About { uid: 77, ..stuck[0] }), "also as another user");
         // Who makes groups for himself.
         let more: usize = (100..200).map(|group| hang(&mut stuck, 1000, group, 4)).sum();
         assert_eq!(more, 12);

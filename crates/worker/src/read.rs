@@ -116,20 +116,35 @@ impl Silent {
 
     /// A worker was lost over it; gives the pause.
     fn lost(&self, pid: i32, started: u64) -> Duration {
-        /// Longer ago than this it says nothing.
-        const OVER: Duration = Duration::from_secs(3600);
         let (now, mut all) = (Instant::now(), self.lock());
-        if all.len() >= 1024 {
-            all.retain(|_, past| now < past.again + OVER.min(past.pause));
-        }
+        make_room(&mut all, now);
         let pause = all.get(&(pid, started)).map_or(PAUSES.0, |past| (past.pause * 2).clamp(PAUSES.0, PAUSES.1));
         all.insert((pid, started), Past { again: now + pause, pause });
         pause
     }
 
+    /// Nobody asked it, as no worker was to be had for that: it says nothing of it, and its pause is the same
+    /// again and again. (Else who is new meanwhile seems to have no runtime yet, and is passed by in the end.)
+    fn put_off(&self, pid: i32, started: u64) {
+        const PUT_OFF: Duration = Duration::from_secs(5);
+        let (now, mut all) = (Instant::now(), self.lock());
+        make_room(&mut all, now);
+        let again = now + PUT_OFF;
+        let past = all.entry((pid, started)).or_insert(Past { again, pause: Duration::ZERO });
+        past.again = past.again.max(again);
+    }
+
     /// It has answered.
     fn answered(&self, pid: i32, started: u64) {
         self.lock().remove(&(pid, started));
+    }
+}
+
+/// Forgets what was so long ago that it says nothing.
+fn make_room(all: &mut BTreeMap<(i32, u64), Past>, now: Instant) {
+    const OVER: Duration = Duration::from_secs(3600);
+    if all.len() >= 1024 {
+        all.retain(|_, past| now < past.again + OVER.min(past.pause));
     }
 }
 
@@ -180,10 +195,15 @@ impl ReadMemory {
             return None;
         }
         if !may_read(self.about) {
-            self.common.silent.lost(self.about.pid, self.started);
+            self.common.silent.put_off(self.about.pid, self.started);
             return None;
         }
-        let mut lent = self.common.readers.take_unless(&self.hurried)?;
+        let Some(mut lent) = self.common.readers.take_unless(&self.hurried) else {
+            if !self.is_hurried() {
+                self.common.silent.put_off(self.about.pid, self.started);
+            }
+            return None;
+        };
         let worker = lent.as_mut()?;
         worker.reads(self.about);
         let asked: Vec<(Addr, usize)> = parts.iter().map(|p| (p.addr, p.buf.len())).collect();
@@ -361,6 +381,11 @@ mod tests {
         assert!(silent.until(7, 1).is_some() && silent.until(7, 2).is_none() && silent.until(8, 1).is_none());
         silent.answered(7, 1);
         assert!(silent.until(7, 1).is_none());
+        // Who could not be asked for want of workers is not the rarer for it.
+        silent.put_off(9, 1);
+        silent.put_off(9, 1);
+        assert!(silent.until(9, 1).is_some_and(|again| again <= Instant::now() + Duration::from_secs(5)));
+        assert_eq!(silent.lost(9, 1).as_secs(), 5);
     }
 
     /// A worker that has no turn: who is in a hurry waits a moment for it, and not for the end of its time.

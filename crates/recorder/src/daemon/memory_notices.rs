@@ -127,8 +127,9 @@ impl MemoryNotices {
             self.next += 1;
             self.names.insert(next, cgroup.memory.clone());
         }
-        group.targets.insert(pid);
-        if group.limit == limit {
+        // Where none is set, who is new may be in a group made anew under the name of one that is gone.
+        let is_new = group.targets.insert(pid);
+        if group.limit == limit && (group.alarm.is_some() || !is_new) {
             return;
         }
         // The old one is closed first.

@@ -648,7 +648,7 @@ impl Supervisor {
         let losses = self.settings.foreign.losses();
         let too_many = losses.too_many.then(|| {
             let stuck = losses.stuck;
-            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs, those of root first, are not recognised")
+            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
         });
         Status {
             problems: too_many.into_iter().chain(self.put_off_lately()).collect(),
