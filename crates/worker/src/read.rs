@@ -124,7 +124,8 @@ impl Silent {
     }
 
     /// Nobody asked it, as no worker was to be had for that: it says nothing of it, and its pause is the same
-    /// again and again. (Else who is new meanwhile seems to have no runtime yet, and is passed by in the end.)
+    /// again and again. (Else who is new meanwhile seems to have no runtime yet, and is passed by in the
+    /// end.)
     fn put_off(&self, pid: i32, started: u64) {
         const PUT_OFF: Duration = Duration::from_secs(5);
         let (now, mut all) = (Instant::now(), self.lock());

@@ -67,9 +67,9 @@ impl LimitNotices {
         self.leave(pid, |file| !files.iter().any(|f| f == file));
         let mut all_told = true;
         for file in &files {
-            // Of a file that is watched already it is the same watch, unless the group was made anew under its
-            // name: the kernel says nothing when one is removed, and the old watch hears nothing of the new
-            // one (seen on 6.18, version 1; a service that is started again while its dead are read).
+            // Of a file that is watched already it is the same watch, unless the group was made anew under
+            // its name: the kernel says nothing when one is removed, and the old watch hears nothing of the
+            // new one (seen on 6.18, version 1; a service that is started again while its dead are read).
             let inotify = self.inotify.as_ref();
             let watch = inotify.and_then(|i| i.add_watch(file, AddWatchFlags::IN_MODIFY).ok());
             let watched = self.files.entry(file.clone()).or_insert_with(|| Watched { watch, targets: BTreeSet::new() });
