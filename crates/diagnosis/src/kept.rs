@@ -9,6 +9,7 @@ use crate::facts::{Facts, GraphCensus, GraphPlace, Group};
 use crate::finding::ConfidenceFactor;
 use crate::graph_certainty::share_of_live;
 use crate::heap_cause::{HeapCause, Mechanism};
+use crate::made::called_in;
 use crate::owner::{is_inside, is_of_its_elements, package_of_elements};
 use crate::reachability::{KeptCollection, Reachability};
 use crate::suspects::Suspect;
@@ -79,9 +80,7 @@ impl<'a> Kept<'a> {
     /// Of contexts: where the program's code derives them, as far as it says; else nothing.
     pub(crate) fn derived_in(&self, facts: &'a Facts) -> &'a [GraphPlace] {
         let is_it = self.collection.is_some_and(|c| c.type_name == CONTEXTS);
-        let graph = facts.graph.as_ref().filter(|_| is_it);
-        let calls = graph.and_then(|g| g.library_calls.iter().find(|c| c.call == "context"));
-        calls.map_or(&[], |c| &c.places)
+        if is_it { called_in(facts, "context") } else { &[] }
     }
 
     /// The first suspect that has to do with what keeps it.

@@ -15,7 +15,6 @@ pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
 /// The same of what several roots keep together: of a collection that has most of it, or its elements, first.
 pub(crate) fn made_of_shared<'a>(graph: &'a GraphFacts, collection: Option<&str>) -> Option<&'a GraphMade> {
     let of_it = |m: &&GraphMade| collection.is_some_and(|c| m.type_name == c || is_element(&m.type_name, c));
-    let few = |m: &&GraphMade| (1..=MOST_MAKERS).contains(&m.places.len());
     let of_it = graph.shared_made.iter().filter(few).find(of_it);
     // Who adds to another map tells nothing of what most of it is.
     let other = || best(&graph.shared_made, graph.shared_objects, graph.shared_bytes).filter(|m| !m.is_added_to);
@@ -28,10 +27,14 @@ fn is_element(type_name: &str, collection: &str) -> bool {
     before.is_some_and(|b| b.ends_with([']', '*']) && b.starts_with(['[', 'm']))
 }
 
+/// Whether few functions make it.
+fn few(m: &&GraphMade) -> bool {
+    (1..=MOST_MAKERS).contains(&m.places.len())
+}
+
 /// What is most of it or comes with much of it, made in the fewest places; else a map that grows, by who adds
 /// to it.
 fn best(all: &[GraphMade], objects: u64, bytes: u64) -> Option<&GraphMade> {
-    let few = |m: &&GraphMade| (1..=MOST_MAKERS).contains(&m.places.len());
     // One cache is made once, and holds a million: where the cache was made tells nothing of these.
     let is_much =
         |m: &GraphMade| m.bytes.saturating_mul(2) >= bytes || m.objects.saturating_mul(COMES_WITH_ONE_IN) >= objects;
@@ -47,11 +50,16 @@ pub(crate) fn text(made: &GraphMade) -> String {
     format!("{} {what} in {}", made.type_name, places_text(&made.places))
 }
 
-/// Where the program calls what does so: `mmap`, `context`, `timer`, `finalizer`; `None` where that is not
+/// Where the program calls what does so: `mmap`, `context`, `timer`, `finalizer`; nothing where that is not
 /// known, or may be anywhere.
+pub(crate) fn called_in<'a>(facts: &'a Facts, what: &str) -> &'a [GraphPlace] {
+    let calls = facts.graph.iter().flat_map(|g| &g.library_calls).find(|c| c.call == what);
+    calls.map_or(&[], |c| &c.places)
+}
+
+/// The same in words.
 pub(crate) fn called(facts: &Facts, what: &str) -> Option<String> {
-    let calls = facts.graph.as_ref()?.library_calls.iter().find(|c| c.call == what)?;
-    (!calls.places.is_empty()).then(|| places_text(&calls.places))
+    Some(called_in(facts, what)).filter(|places| !places.is_empty()).map(places_text)
 }
 
 /// `main.(*cache).put (cache.go:41) or main.load (load.go:7)`.

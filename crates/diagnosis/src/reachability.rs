@@ -52,7 +52,7 @@ impl<'a> Reachability<'a> {
         let part = |retained: u64| part(graph, grown, retained);
         let largest = GraphHolder::largest(graph).filter(|h| h.root.kind != "runtime");
         let held_by = |holder: GraphHolder<'a>| HeldBy { part: part(holder.root.retained_bytes), holder };
-        let is_most = |part: f64, retained: u64| part >= HELD_BY_ONE || is_most_of_live(graph, part, retained);
+        let is_most = |part: f64, retained: u64| explains(graph, part, retained);
         let holder = largest.map(held_by).filter(|held| is_most(held.part, held.root().retained_bytes));
         let shared = SharedObject::largest(graph).map(|s| (s, part(s.retained_bytes())));
         let shared = shared.filter(|(s, part)| holder.is_none() && is_most(*part, s.retained_bytes()));
@@ -123,7 +123,7 @@ impl<'a> Reachability<'a> {
         let named = !of.owner.is_empty() && !of.type_name.is_empty() && !is_of_a_server(&of.type_name);
         let part = self.part(of.retained_bytes);
         // What it had before the growth is none of it.
-        let is_most = part >= HELD_BY_ONE || is_most_of_live(self.graph, part, of.retained_bytes);
+        let is_most = explains(self.graph, part, of.retained_bytes);
         (self.holder.is_none() && named && is_most).then_some(KeptCollection { of, part })
     }
 
@@ -280,6 +280,11 @@ impl<'a> Reachability<'a> {
 fn part(graph: &GraphFacts, grown: u64, retained: u64) -> f64 {
     let before = graph.live_bytes.saturating_add(graph.garbage_bytes).saturating_sub(grown);
     (retained.saturating_sub(before) as f64 / grown as f64).min(1.0)
+}
+
+/// Whether who keeps so many bytes, and that part of a growth at least, explains it.
+fn explains(graph: &GraphFacts, part: f64, retained: u64) -> bool {
+    part >= HELD_BY_ONE || is_most_of_live(graph, part, retained)
 }
 
 /// Whether somebody who keeps a good part of a growth keeps most of what is alive: GOGC lets as much garbage
