@@ -179,6 +179,7 @@ impl<'a> Heap<'a> {
             Ok((graph, dominators, on_stacks, roots)) => {
                 let symbols = Symbolizer::new(memory, &rt.module, rt.layout);
                 holders.name_by_frames(&graph, &dominators, &symbols, &rt.build_info.module.path);
+                holders.name_by_type(|at| types.variables.get(&at).map(String::as_str));
                 phases.end("names of holders");
                 Some(Self {
                     runtime: rt,

@@ -14,6 +14,8 @@ use crate::types::{Mostly, ObjectType};
 
 /// What more functions make is anyone's.
 const MOST_PLACES: usize = 4;
+/// Of callers of one function of a library more are told: who asks may know which of them it is.
+const MOST_CALLERS: usize = 24;
 /// Calls of one type that are looked at.
 const MOST_CALLS: usize = 1 << 12;
 
@@ -90,7 +92,7 @@ impl<'h> MadeIn<'h> {
             out.retain(|f| is_of_program(&f.function, module));
         }
         out.sort_by(|a, b| (&a.function, a.line).cmp(&(&b.function, b.line)));
-        if out.len() > MOST_PLACES { Vec::new() } else { out }
+        if out.len() > MOST_CALLERS { Vec::new() } else { out }
     }
 
     fn places(&self, of: Addr, makes: Makes) -> Option<Vec<Frame>> {

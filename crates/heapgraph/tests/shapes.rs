@@ -75,6 +75,24 @@ fn a_chain_of_a_million() {
     });
 }
 
+/// Links that stand in arrays, as of a skip list: a pair of steps that repeats.
+#[test]
+fn a_list_whose_links_stand_in_arrays() {
+    const N: u32 = 1_000;
+    // Entries are even, and each has an array, odd, which leads to the next entry.
+    let list = graph(N, |n| if n + 1 < N { vec![n + 1] } else { Vec::new() }, &[&[0]]);
+    let label = |from: Holder, to: Holder| match (from, to) {
+        (_, Holder::Root(_)) => 1,
+        (Holder::Root(_), _) => 2,
+        (_, Holder::Object(o)) => 3 + u64::from(o.0 % 2),
+        _ => 0,
+    };
+    let steps = Paths::of(&list, |_| true).merged(&list, |_| true, label, 100);
+    assert_eq!(steps.iter().map(|s| s.label).collect::<Vec<_>>(), [0, 1, 2, 4, 3, 4]);
+    let ending: Vec<u32> = steps.iter().map(|s| s.ending.objects).collect();
+    assert_eq!(ending, [0, 0, 1, 1, N / 2 - 1, N / 2 - 1]);
+}
+
 #[test]
 fn a_ring_of_a_million_held_at_two_places() {
     const N: u32 = 1_000_000;

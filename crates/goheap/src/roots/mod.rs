@@ -188,10 +188,18 @@ impl Holders {
     /// Who of several is to be called the holder of what all of them reach: the lowest.
     pub(crate) fn rank(&self, root: RootId) -> u32 {
         match root.0 {
+            _ if self.is_list_of_pools(root) => 2,
             n if n < self.notes_from => 0,
             _ if self.is_goroutine(root) => 1,
             _ => 2,
         }
+    }
+
+    /// Whether it is a list in which the runtime has all pools that are in use: it leads to whatever a pool
+    /// stands in, and owns none of it (`sync.allPools`, `sync/pool.go`; seen blind: a DNS server with a pool
+    /// among its fields, all of which was told by way of that list).
+    pub(crate) fn is_list_of_pools(&self, root: RootId) -> bool {
+        self.name_of(root).is_some_and(|name| matches!(name, "sync.allPools" | "sync.oldPools"))
     }
 
     /// How goroutines' stacks were read.

@@ -62,6 +62,18 @@ impl Holders {
     }
 }
 
+impl Holders {
+    /// Names those that only their type tells of: in a stripped program the timers' list is one (seen blind:
+    /// "tablehold bss+0x3f0 holds 195 MB", of timers that the program had set).
+    pub(crate) fn name_by_type<'t>(&mut self, of: impl Fn(Addr) -> Option<&'t str>) {
+        for root in self.named.iter_mut().filter(|root| root.at != Addr(0)) {
+            if let Some(name) = of(root.at).and_then(by_type) {
+                *root = RootName::new(RootKind::Runtime, name.to_owned());
+            }
+        }
+    }
+}
+
 /// What the linker sets aside for `var cache = &store{}`: the store stands in data, under no name that the
 /// symbol table keeps, and the variable points to it.
 struct Temporaries {
@@ -102,6 +114,11 @@ impl Temporaries {
         let next = self.all.partition_point(|(range, _)| range.start <= at);
         self.all.get(next.checked_sub(1)?).copied().filter(|(range, _)| range.contains(at))
     }
+}
+
+/// The name of a variable of the runtime for which there is no symbol, by its type.
+fn by_type(type_name: &str) -> Option<&'static str> {
+    (type_name == "[]*runtime.p").then_some("runtime.allp")
 }
 
 /// The runtime's own lists, which are known where there is no symbol table too.

@@ -18,6 +18,8 @@ use crate::types::ObjectType;
 const UNKNOWN: &str = "?";
 /// An element of an array behind a slice, a value or key of a map.
 const ELEMENT: &str = "[...]";
+/// What a function captures, by a way of which no more is known.
+const CAPTURED: &str = "(captured)";
 /// Structs within arrays within structs that are gone into.
 const MAX_DEPTH: usize = 64;
 /// Bytes of one object that are looked through for a pointer: of a larger one the ways are told without
@@ -202,7 +204,13 @@ impl<'h, 'a> Labels<'h, 'a> {
         let target = || self.heap.type_of(to).is_some_and(|(kind, name)| is_of_map(kind, name));
         Err(match self.heap.type_of(from) {
             None => UNKNOWN,
-            Some((ObjectType::Value(at), _)) => return Ok(self.field(from, to, at, false)),
+            Some((ObjectType::Value(at), name)) => {
+                let field = self.field(from, to, at, false);
+                return Ok(match closed_by(name) {
+                    Some(function) => self.in_closure(function, field),
+                    None => field,
+                });
+            }
             Some((ObjectType::Values(at), _)) => return Ok(self.field(from, to, at, true)),
             Some((ObjectType::Map(_), _)) if target() => return Ok(EMPTY),
             Some((ObjectType::Map(_), _)) => ELEMENT,
@@ -214,9 +222,23 @@ impl<'h, 'a> Labels<'h, 'a> {
                 }
                 ELEMENT
             }
-            Some((ObjectType::Other, name)) if name.starts_with("func") => "(captured)",
+            Some((ObjectType::Other, name)) if name.starts_with("func") => {
+                let captured = self.state.borrow_mut().words.number(CAPTURED);
+                return Ok(match closed_by(name) {
+                    Some(function) => self.in_closure(function, captured),
+                    None => captured,
+                });
+            }
             Some((ObjectType::Other | ObjectType::MapRuns(_), _)) => return Ok(EMPTY),
         })
+    }
+
+    /// `[func main.arm.func1] .X1`: what a function captures, with whose it is, for that is a place in the
+    /// program (seen blind: timers that keep what their function holds, and nobody said which).
+    fn in_closure(&self, function: &str, field: Label) -> Label {
+        let mut state = self.state.borrow_mut();
+        let field = state.words.all.get(field as usize).cloned().unwrap_or_default();
+        state.words.number(format!("[func {function}] {field}").trim_end())
     }
 
     /// The field by which an object points to another.
@@ -334,6 +356,11 @@ impl State<'_> {
         }
         words
     }
+}
+
+/// The function of a closure, by the name of what it is.
+fn closed_by(name: &str) -> Option<&str> {
+    name.strip_prefix("func closure ")
 }
 
 /// Whether it is a part of a map: groups, buckets, tables, their arrays.

@@ -27,10 +27,18 @@ struct Spelled {
 }
 
 impl Spelled {
-    /// The way that goes on from another by a step. Links of a list are one, and what has no name is none.
+    /// The way that goes on from another by a step. Links of a list are one, also where they stand in arrays,
+    /// and what has no name is none.
     fn step(&mut self, before: u32, label: Label) -> u32 {
         if label == EMPTY || self.get(before).is_some_and(|(_, last)| last == label) {
             return before;
+        }
+        if let Some((one, last)) = self.get(before)
+            && let Some((above, known)) = self.get(one)
+            && known == label
+            && self.get(above).is_some_and(|(root, link)| root != 0 && link == last)
+        {
+            return one;
         }
         let key = (before, label);
         *self.numbers.entry(key).or_insert_with(|| {
@@ -63,10 +71,12 @@ pub struct Ways<'h, 'a> {
 }
 
 impl<'h, 'a> Ways<'h, 'a> {
-    /// Finds them. Ways through the runtime's own variables are taken where there is no other.
+    /// Finds them. By the lists of pools none is told, which a pool is in only until a collection or two
+    /// after it was used last.
     #[must_use]
     pub fn of(heap: &'h Heap<'a>) -> Self {
-        Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
+        let enter = |holder: Holder| !matches!(holder, Holder::Root(root) if heap.holders.is_list_of_pools(root));
+        Self { heap, paths: Paths::of(&heap.graph, enter), labels: Labels::of(heap) }
     }
 
     /// The same from some of the roots, to `objects` and to nothing else.
