@@ -2,6 +2,7 @@
 
 use crate::finding::{Finding, Source};
 use crate::ruled_out::RuledOut;
+use crate::shapes::shortened;
 use crate::unknown::{About, Unknown};
 
 /// Taken from each rule in turn.
@@ -18,7 +19,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// Takes a finding, if there is one.
     pub(crate) fn found(&mut self, finding: Option<Finding>) {
-        self.found.extend(finding);
+        self.found.extend(finding.map(shortened));
     }
 
     /// Takes all that others have gathered.

@@ -5,15 +5,19 @@
 //! traces that nobody ends; the server that answered, beside a list of what it had refused). What the
 //! references say of the end comes first, and of the suspects only one that has to do with it.
 
-use crate::facts::{Facts, GraphCensus, GraphPlace, Group};
+use crate::facts::{Facts, GraphCensus, GraphPath, GraphPlace, Group};
 use crate::finding::ConfidenceFactor;
 use crate::graph_certainty::share_of_live;
 use crate::heap_cause::{HeapCause, Mechanism};
 use crate::made::called_in;
 use crate::owner::{is_inside, is_of_its_elements, package_of_elements};
-use crate::reachability::{KeptCollection, Reachability};
+use crate::reachability::{KeptCollection, Reachability, goroutines_of};
+use crate::shared_object::SharedObject;
 use crate::suspects::Suspect;
-use crate::units::{bytes, plural};
+use crate::thresholds::one_root_holds_most::MOST;
+use crate::timers::{Place, Timers};
+use crate::units::{bytes, percent, plural};
+use crate::way::way;
 use crate::what_to_bound::CONTEXTS;
 
 /// What keeps a growth that stays alive, where no one root holds most of it; nothing of it where one does.
@@ -30,8 +34,14 @@ pub(crate) struct Kept<'a> {
     is_filled: bool,
     /// Part that it keeps: of what is live, of one that was filled; of the growth, at least, of another.
     part: f64,
-    /// An object that several lead to, each of a crowd, timers.
+    /// An object that several lead to, each of a crowd.
     several: Option<String>,
+    /// That object, and the part of the growth that it keeps, at least.
+    shared: Option<(SharedObject<'a>, f64)>,
+    /// Timers that have not fired.
+    timers: Option<Timers<'a>>,
+    /// The way by which the largest part of what is live is kept, where nothing else is known, and that part.
+    way: Option<(&'a GraphPath, f64)>,
 }
 
 impl<'a> Kept<'a> {
@@ -51,13 +61,19 @@ impl<'a> Kept<'a> {
         let of_a_package = |c: &KeptCollection<'_>| package_of_elements(&c.of.type_name).is_some();
         let most = reach.and_then(Reachability::kept_collection).filter(of_a_package).filter(|_| alone);
         let of_live = |c: &GraphCensus| facts.graph.as_ref().map_or(0.0, |g| share_of_live(g, c.retained_bytes));
+        let several = reach.and_then(Reachability::kept_by_several);
+        let timers = reach.and_then(|_| Timers::of(facts));
+        let nothing = led.is_none() && filled.is_none() && most.is_none() && several.is_none() && timers.is_none();
         Self {
             led,
+            way: reach.and_then(Reachability::largest_way).filter(|_| nothing && heap.hollow_maps(facts).is_none()),
             is_queue: reach.and_then(Reachability::collection).is_some_and(|c| c.kind == "chan"),
             collection: filled.or(most.map(|c| c.of)),
             is_filled: filled.is_some(),
             part: filled.map(|c| of_live(c).min(1.0)).or(most.map(|c| c.part)).unwrap_or_default(),
-            several: reach.and_then(Reachability::kept_by_several),
+            several,
+            shared: reach.and_then(Reachability::shared_object),
+            timers,
         }
     }
 
@@ -74,7 +90,13 @@ impl<'a> Kept<'a> {
             format!("{owner} ({of}) of {}{filled} keeps {keeps} of it", plural(c.elements, "element"))
         };
         let led = self.led.as_ref().map(|(text, _)| text.clone());
-        self.collection.map(collection).or(led).or_else(|| self.several.clone())
+        let timers = || self.timers.as_ref().map(Timers::text);
+        let by_way = || {
+            let (path, share) = self.way?;
+            let (way, kept) = (way(&path.steps, &path.type_name), bytes(path.bytes));
+            Some(format!("{kept} of it, {} of what is alive, are kept by way of {way}", percent(share)))
+        };
+        self.collection.map(collection).or(led).or_else(timers).or_else(|| self.several.clone()).or_else(by_way)
     }
 
     /// Of contexts: where the program's code derives them, as far as it says; else nothing.
@@ -85,11 +107,35 @@ impl<'a> Kept<'a> {
 
     /// The first suspect that has to do with what keeps it.
     pub(crate) fn suspect<'s>(&self, facts: &Facts, suspects: &'s [Suspect<'a>]) -> Option<&'s Suspect<'a>> {
+        if self.whose_timers().is_some() {
+            return None;
+        }
+        // What most of it hangs on is not what happens at that moment.
+        if let Some(path) = self.way_of_most() {
+            return suspects.iter().find(|s| is_on(path, &s.at.function));
+        }
+        if let Some((shared, _)) = self.told_shared() {
+            return suspects.iter().find(|s| shared.is_of_package(&s.at.function));
+        }
         match (self.collection, self.filler()) {
             (Some(c), _) => suspects.iter().find(|s| is_of_its_elements(&s.at.function, &c.type_name)),
             (None, Some(from)) => suspects.first().filter(|s| is_within(facts, from, s)),
             (None, None) => suspects.first(),
         }
+    }
+
+    /// What is known of the timers that keep it, where it is told by them.
+    pub(crate) fn whose_timers(&self) -> Option<String> {
+        self.by_timers()?.whose()
+    }
+
+    /// The place in the program that these timers are of.
+    pub(crate) fn timers_place(&self) -> Option<Place<'a>> {
+        self.by_timers()?.place()
+    }
+
+    fn by_timers(&self) -> Option<&Timers<'a>> {
+        self.timers.as_ref().filter(|_| self.collection.is_none() && self.led.is_none())
     }
 
     /// The function whose goroutines lead to it, unless they only take from it.
@@ -100,11 +146,41 @@ impl<'a> Kept<'a> {
     /// What the sentence is about where there is no suspect.
     pub(crate) fn name(&self) -> Option<&'a str> {
         let led = self.led.as_ref().and_then(|(_, from)| *from);
-        led.or_else(|| self.collection.map(|c| c.owner.as_str()))
+        let root =
+            || self.way_of_most()?.steps.first().map(|root| root.split_once(' ').map_or(&**root, |(_, name)| name));
+        let shared = || self.told_shared().map(|(shared, _)| shared.name());
+        led.or_else(|| self.collection.map(|c| c.owner.as_str())).or_else(shared).or_else(root)
     }
 
-    /// What is known of that collection, as a factor of the confidence.
+    /// The object that several lead to, where it is told by that.
+    fn told_shared(&self) -> Option<&(SharedObject<'a>, f64)> {
+        let by_another = self.collection.is_some() || self.led.is_some() || self.timers.is_some();
+        self.shared.as_ref().filter(|_| !by_another)
+    }
+
+    fn way_of_most(&self) -> Option<&'a GraphPath> {
+        self.way.filter(|(_, share)| *share >= MOST).map(|(path, _)| path)
+    }
+
+    /// Whether a sentence that names it is as sure as that, whichever suspect is named beside it.
+    pub(crate) fn is_told_by_itself(&self) -> bool {
+        self.told_shared().is_some()
+    }
+
+    /// What is known of that collection, or of timers, as a factor of the confidence.
     pub(crate) fn factor(&self) -> Option<ConfidenceFactor> {
+        if let Some(timers) = self.by_timers() {
+            return Some(ConfidenceFactor { name: "share of what is live that timers keep", value: timers.share });
+        }
+        if let Some((_, part)) = self.told_shared() {
+            return Some(ConfidenceFactor {
+                name: "share of it that the object keeps, at least, by the heap's references",
+                value: *part,
+            });
+        }
+        if let Some((_, share)) = self.way.filter(|(_, share)| *share >= MOST) {
+            return Some(ConfidenceFactor { name: "share of what is live that is kept by that way", value: share });
+        }
         self.collection?;
         let name = if self.is_filled {
             "share of what is live that the collection keeps"
@@ -113,6 +189,12 @@ impl<'a> Kept<'a> {
         };
         Some(ConfidenceFactor { name, value: self.part })
     }
+}
+
+/// Whether a way begins in a function, or goes by a frame of it.
+fn is_on(path: &GraphPath, function: &str) -> bool {
+    let frame = path.steps.get(1).and_then(|s| s.strip_prefix("[frame ")?.strip_suffix(']'));
+    frame == Some(function) || goroutines_of(path) == Some(function)
 }
 
 /// Whether a suspect is that function, or stands below it.

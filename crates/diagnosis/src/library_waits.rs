@@ -2,7 +2,7 @@
 //! these is told by its library's own name, since "a select" says nothing to who never wrote one.
 
 use crate::facts::{Facts, Group};
-use crate::owner::frame;
+use crate::owner::{frame, is_standard_library};
 
 /// A function that goroutines wait in.
 pub(crate) struct LibraryWait {
@@ -24,7 +24,7 @@ impl LibraryWait {
 }
 
 /// By function, or by the beginning of its name. The innermost on a stack decides.
-const KNOWN: [LibraryWait; 8] = [
+const KNOWN: [LibraryWait; 19] = [
     LibraryWait {
         function: "database/sql.(*DB).conn",
         what: "a connection of a database pool that is used up",
@@ -64,6 +64,61 @@ const KNOWN: [LibraryWait; 8] = [
         function: "io.(*pipe).",
         what: "the other end of an io.Pipe",
         cure: "See why the other end does not read or write; close it with an error when it is given up.",
+    },
+    LibraryWait {
+        function: "golang.org/x/sync/singleflight.(*Group).",
+        what: "the one call of a key that all of them share (singleflight)",
+        cure: "See what the call that runs waits for, and give it a deadline of its own; let who waits give up (DoChan with a context).",
+    },
+    LibraryWait {
+        function: "golang.org/x/sync/errgroup.(*Group).Go",
+        what: "room in an errgroup (SetLimit)",
+        cure: "See what the goroutines of the group wait for; bound how many callers may wait for room.",
+    },
+    LibraryWait {
+        function: "golang.org/x/time/rate.(*Limiter).",
+        what: "their turn by a rate limiter",
+        cure: "More come than the rate lets through: refuse what is beyond it (Allow), or bound how many may wait and for how long.",
+    },
+    LibraryWait {
+        function: "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).enqueueBlockOnQueueFull",
+        what: "room in OpenTelemetry's queue of spans",
+        cure: "See why spans are not exported; take WithBlocking away, so that spans are dropped when the queue is full, and bound an export's time (WithExportTimeout).",
+    },
+    LibraryWait {
+        function: "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
+        what: "a connection of a Redis client's pool that is used up",
+        cure: "See what keeps the pool's connections (slow commands, subscriptions that are not closed), or raise PoolSize; give who waits a deadline (PoolTimeout, a context).",
+    },
+    LibraryWait {
+        function: "github.com/jackc/puddle/v2.(*Pool[",
+        what: "a connection of a pgx pool that is used up",
+        cure: "See what keeps the pool's connections: slow queries, rows or transactions that are not closed; and give who waits a context with a deadline.",
+    },
+    LibraryWait {
+        function: "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).",
+        what: "a connection of a MongoDB client's pool that is used up",
+        cure: "See what keeps the pool's connections (slow queries, cursors and sessions that are not closed); give who waits a context with a deadline.",
+    },
+    LibraryWait {
+        function: "github.com/nats-io/nats.go.(*Conn).",
+        what: "the answer to a NATS request, or the server",
+        cure: "See why nobody answers in time; give requests a deadline, and bound how many wait.",
+    },
+    LibraryWait {
+        function: "github.com/segmentio/kafka-go.(*Writer).",
+        what: "Kafka to take what they write",
+        cure: "See why the brokers do not take it; give writes a deadline (WriteTimeout, a context), and bound how many wait.",
+    },
+    LibraryWait {
+        function: "go.etcd.io/bbolt.(*DB).beginRWTx",
+        what: "their turn to write to a bbolt database (one writes at a time)",
+        cure: "See which write transaction is long, or not ended (Commit, Rollback); gather small writes (DB.Batch).",
+    },
+    LibraryWait {
+        function: "go.etcd.io/bbolt.(*DB).beginTx",
+        what: "a bbolt database that is about to grow",
+        cure: "See which read transaction stays open (Rollback): the database cannot map more memory until it ends.",
     },
 ];
 
@@ -126,8 +181,17 @@ pub(crate) fn library_wait(facts: &Facts, group: &Group) -> Option<&'static Libr
             (false, _) => &NEXT_ANSWER,
         });
     }
-    let functions = group.stack.iter().filter_map(|i| frame(facts, *i)).map(|f| f.function.as_str());
-    functions.filter_map(|f| KNOWN.iter().find(|k| f.starts_with(k.function))).next()
+    // What is further out than the program's own code, or than another library, has only called these (seen
+    // blind: handlers of a gRPC server that wait for the queue of a tracer, "for a gRPC stream").
+    for f in group.stack.iter().filter_map(|i| frame(facts, *i)) {
+        if let Some(known) = KNOWN.iter().find(|k| f.function.starts_with(k.function)) {
+            return Some(known);
+        }
+        if !is_standard_library(&f.function, &facts.target.module.path) {
+            return None;
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -172,5 +236,13 @@ mod tests {
     fn the_innermost_of_a_library_decides() {
         assert_eq!(first(&[(9, &["io.(*pipe).read", "os/exec.(*Cmd).Wait"])]), Some("the other end of an io.Pipe"));
         assert_eq!(first(&[(9, &["runtime.gopark", "main.work"])]), None);
+        let served = "google.golang.org/grpc.(*Server).handleStream";
+        assert_eq!(first(&[(9, &["runtime.selectgo", "main.(*queue).put", served])]), None);
+        assert_eq!(first(&[(9, &["runtime.selectgo", "example.com/x/bus.(*Bus).put", served])]), None);
+        let stream = ["runtime.selectgo", "google.golang.org/grpc.(*clientStream).RecvMsg", "main.work"];
+        assert_eq!(first(&[(9, &stream)]), Some("a gRPC stream"));
+        let tracer = "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).enqueueBlockOnQueueFull";
+        let said = Some("room in OpenTelemetry's queue of spans");
+        assert_eq!(first(&[(9, &["runtime.selectgo", tracer, "main.work", served])]), said);
     }
 }

@@ -5,7 +5,7 @@
 //! look, and is told as that.
 
 use crate::facts::{Facts, GraphFacts, GraphMade, GraphPlace, GraphRoot};
-use crate::thresholds::unprofiled_heap::{COMES_WITH_ONE_IN, MOST_MAKERS};
+use crate::thresholds::unprofiled_heap::{COMES_WITH_ONE_IN, MOST_CALLERS, MOST_MAKERS};
 
 /// The type that tells best where what a root keeps comes from, and its places.
 pub(crate) fn made_in(root: &GraphRoot) -> Option<&GraphMade> {
@@ -53,6 +53,11 @@ pub(crate) fn text(made: &GraphMade) -> String {
 /// Where the program calls what does so: `mmap`, `context`, `timer`, `finalizer`; nothing where that is not
 /// known, or may be anywhere.
 pub(crate) fn called_in<'a>(facts: &'a Facts, what: &str) -> &'a [GraphPlace] {
+    Some(all_called_in(facts, what)).filter(|all| all.len() <= MOST_CALLERS).unwrap_or_default()
+}
+
+/// The same, also where it may be anywhere.
+pub(crate) fn all_called_in<'a>(facts: &'a Facts, what: &str) -> &'a [GraphPlace] {
     let calls = facts.graph.iter().flat_map(|g| &g.library_calls).find(|c| c.call == what);
     calls.map_or(&[], |c| &c.places)
 }
@@ -63,11 +68,11 @@ pub(crate) fn called(facts: &Facts, what: &str) -> Option<String> {
 }
 
 /// `main.(*cache).put (cache.go:41) or main.load (load.go:7)`.
-pub(crate) fn places_text(places: &[GraphPlace]) -> String {
+pub(crate) fn places_text<'p>(places: impl IntoIterator<Item = &'p GraphPlace>) -> String {
     let place = |p: &GraphPlace| {
         if p.at.is_empty() { p.function.clone() } else { format!("{} ({})", p.function, p.at) }
     };
-    places.iter().map(place).collect::<Vec<String>>().join(" or ")
+    places.into_iter().map(place).collect::<Vec<String>>().join(" or ")
 }
 
 #[cfg(test)]

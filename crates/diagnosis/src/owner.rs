@@ -56,7 +56,16 @@ pub(crate) fn is_of_its_elements(function: &str, type_name: &str) -> bool {
 /// The name of the package that the elements of a type are of; `None` of those of the language's own types.
 pub(crate) fn package_of_elements(type_name: &str) -> Option<&str> {
     let element = type_name.rsplit(['*', '[', ']', ' ']).find(|part| part.contains('.'));
+    // A type argument is written with the path of its package.
+    let element = element.and_then(|e| e.rsplit('/').next());
     element.and_then(|e| e.split_once('.')).map(|(of, _)| of).filter(|of| !of.is_empty())
+}
+
+/// Whether a function is of the package of a type, or of that of its elements or type arguments:
+/// `shop/lru.(*Cache[...]).Put` of `lru.Cache[string,*shop/page.Page]`, and `shop/page.Render` too.
+pub(crate) fn is_of_package_of(function: &str, type_name: &str) -> bool {
+    let own = type_name.split('[').next().and_then(|name| name.trim_start_matches('*').split_once('.'));
+    own.is_some_and(|(of, _)| is_named(package(function), of)) || is_of_its_elements(function, type_name)
 }
 
 /// Whether a function is a method of a type: `shop/bus.(*Bus).Publish` of `bus.Bus`.

@@ -9,10 +9,9 @@ use crate::graph_certainty::{share_of_live, source};
 use crate::graph_holder::GraphHolder;
 use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM};
-use crate::thresholds::one_root_holds_most::MOST;
-use crate::thresholds::unprofiled_heap::{HELD_BESIDE_GARBAGE, HELD_BY_ONE, MIN_ENTRIES, MOST_OF_LIVE};
+use crate::thresholds::unprofiled_heap::{HELD_BESIDE_GARBAGE, HELD_BY_ONE, LARGE_PART, MIN_ENTRIES, MOST_OF_LIVE};
 use crate::units::{bytes, count, plural};
-use crate::way::{is_by_timers, way};
+use crate::way::way;
 
 /// A growth of the heap, seen in its graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -148,6 +147,14 @@ impl<'a> Reachability<'a> {
         self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| self.is_most(p.bytes))
     }
 
+    /// The way by which the largest part of what is live is kept, where nobody keeps most of the growth, and
+    /// that part; `None` of a small one.
+    pub(crate) fn largest_way(&self) -> Option<(&'a GraphPath, f64)> {
+        let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| !p.steps.is_empty())?;
+        let share = share_of_live(self.graph, path.bytes).min(1.0);
+        (self.holder.is_none() && share >= LARGE_PART).then_some((path, share))
+    }
+
     fn is_most(&self, bytes: u64) -> bool {
         bytes as f64 >= self.grown as f64 * HELD_BY_ONE || is_most_of_live(self.graph, self.part(bytes), bytes)
     }
@@ -204,28 +211,27 @@ impl<'a> Reachability<'a> {
         }
     }
 
+    /// The one object that several lead to and that keeps most of it, unless it is a library's server, or most
+    /// of it is each of a crowd's; and the part of the growth that it keeps, at least.
+    pub(crate) fn shared_object(&self) -> Option<(SharedObject<'a>, f64)> {
+        let shared = self.shared.filter(|_| self.crowd().is_none());
+        shared.filter(|(shared, _)| !is_of_a_server(shared.name()))
+    }
+
     /// The type of the one object that several lead to and that keeps most of it, unless it is a library's
     /// server.
     pub(crate) fn shared_name(&self) -> Option<&'a str> {
         self.shared.as_ref().map(|(shared, _)| shared.name()).filter(|name| !is_of_a_server(name))
     }
 
-    /// What keeps most of it where no one root does: each of a crowd, timers that have not fired, or one
-    /// object that several lead to.
+    /// What keeps most of it where no one root does: each of a crowd, or one object that several lead to.
     pub(crate) fn kept_by_several(&self) -> Option<String> {
         if self.holder.is_some() {
             return None;
         }
         let crowd = || self.crowd().filter(|c| !is_of_a_server(c.name())).map(|c| c.text());
-        let timers = || {
-            let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| is_by_timers(&p.steps))?;
-            if share_of_live(self.graph, path.bytes) < MOST {
-                return None;
-            }
-            Some(format!("{} of it are kept by way of {}", bytes(path.bytes), way(&path.steps, &path.type_name)))
-        };
         let shared = || self.shared_name().and(self.shared.as_ref()).map(|(s, _)| s.text());
-        crowd().or_else(timers).or_else(shared)
+        crowd().or_else(shared)
     }
 
     /// `Bound what main.collect keeps of it, or let go of it.`: of the holder, of what several lead to, or of
@@ -237,7 +243,7 @@ impl<'a> Reachability<'a> {
         let keeper = self.keeper().filter(|(_, name, _)| self.holder.is_some() || !is_of_a_server(name));
         let Some((text, name, _)) = keeper else {
             // No one object keeps it; the fields that lead there are the same for all of it.
-            let path = self.most_way()?;
+            let path = self.most_way().or_else(|| self.largest_way().map(|(path, _)| path))?;
             let (way, kept) = (way(&path.steps, &path.type_name), bytes(path.bytes));
             return Some(format!("Bound what is kept by way of {way}, or let go of it: {kept}."));
         };

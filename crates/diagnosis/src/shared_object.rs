@@ -2,6 +2,7 @@
 //! has many of is no copy that each call in flight has of its own. Pure.
 
 use crate::facts::{GraphFacts, GraphLeader, GraphNode, GraphRoot};
+use crate::owner::is_of_package_of;
 use crate::thresholds::heap_growth::ONE_EACH;
 use crate::units::{bytes, count, plural};
 
@@ -40,6 +41,11 @@ impl<'a> SharedObject<'a> {
     /// Its type; of what keeps nearly all of it within, that one's.
     pub(crate) fn name(&self) -> &'a str {
         &self.within.unwrap_or(self.node).name
+    }
+
+    /// Whether a function is of the package of its type, or of what keeps nearly all of it within.
+    pub(crate) fn is_of_package(&self, function: &str) -> bool {
+        [Some(self.node), self.within].into_iter().flatten().any(|n| is_of_package_of(function, &n.name))
     }
 
     /// Whether it has about one for each of so many calls, as a list of those that are being answered has:

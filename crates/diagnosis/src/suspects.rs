@@ -154,6 +154,23 @@ pub(crate) fn held_up_beside<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &W
     (some >= all * AS_MANY && all >= some * AS_MANY).then_some(pile)
 }
 
+/// Those for whose end goroutines wait that have started them, if they wait themselves and are about as many:
+/// what they wait for is the matter (seen blind: a TLS proxy, of which `join` waits for the two that copy;
+/// "see which Done is missing", of reads without a deadline).
+pub(crate) fn awaited_by<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &Window) -> Option<Calls<'a>> {
+    let all = calls.waiting.as_ref()?.count as f64;
+    let pile = pile_of(facts, window, |group| waits_for(facts, calls, group))?;
+    let some = pile.waiting.as_ref().map_or(0, |w| w.count) as f64;
+    (some >= all * AS_MANY).then_some(pile)
+}
+
+/// Whether calls wait until others end, and a group is of goroutines that they have started.
+fn waits_for(facts: &Facts, calls: &Calls<'_>, group: &Group) -> bool {
+    let is_end = |w: &Waiting<'_>| matches!(w.wait, Wait::AllDone | Wait::ChanReceive | Wait::Cond);
+    let starts = group.created_by.and_then(|i| frame(facts, i)).map(|f| f.function.as_str());
+    calls.waiting.as_ref().is_some_and(is_end) && starts == Some(calls.of.function.as_str())
+}
+
 /// The function, and what it waits for, of most goroutines of some groups.
 fn pile_of<'a>(facts: &'a Facts, window: &Window, counts: impl Fn(&Group) -> bool) -> Option<Calls<'a>> {
     let mut by: BTreeMap<(Wait, &Frame), (u64, u64, &Group)> = BTreeMap::new();
@@ -303,6 +320,28 @@ mod tests {
         assert!(text(&f).contains(": 400 goroutines there wait"), "{}", text(&f));
         f.goroutines.unread = 1;
         assert!(text(&f).contains(": at least 400 goroutines there wait"), "{}", text(&f));
+    }
+
+    #[test]
+    fn what_those_wait_for_whose_end_is_awaited_is_the_matter() {
+        let mut f = facts(&[
+            (&["internal/poll.runtime_pollWait", "main.copyTo"], 1475, "waiting", "IO wait"),
+            (
+                &["sync.runtime_Semacquire", "sync.(*WaitGroup).Wait", "main.join"],
+                1503,
+                "waiting",
+                "sync.WaitGroup.Wait",
+            ),
+        ]);
+        let awaited = |f: &Facts| {
+            let join = f.frames.iter().find(|f| f.function == "main.join").unwrap();
+            awaited_by(f, &Calls::of(f, join, &Window::default()), &Window::default())
+                .map(|c| (c.of.function.clone(), c.waiting.unwrap().count))
+        };
+        assert_eq!(awaited(&f), None);
+        f.goroutines.groups[0].created_by = Some(4);
+        assert_eq!(f.frames[4].function, "main.join");
+        assert_eq!(awaited(&f), Some(("main.copyTo".to_owned(), 1475)));
     }
 
     #[test]

@@ -315,6 +315,11 @@ pub(crate) mod unprofiled_heap {
     pub(crate) const MIN_TIMERS: u64 = 100;
     /// Functions that make a type, up to which they are named. Chosen: what a reader looks at.
     pub(crate) const MOST_MAKERS: usize = 3;
+    /// Part of what is live from which on a way by which it is kept is told, where nobody keeps most of a
+    /// growth. Chosen: a third of it is worth a look.
+    pub(crate) const LARGE_PART: f64 = 0.33;
+    /// Functions that call one of a library, up to which they are named. Chosen likewise.
+    pub(crate) const MOST_CALLERS: usize = 4;
     /// Part of a holder's objects, as one in so many, that are of a type which says where they come from.
     /// Chosen: what comes with each of many is one of a few objects of it.
     pub(crate) const COMES_WITH_ONE_IN: u64 = 8;

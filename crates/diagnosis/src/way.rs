@@ -26,7 +26,7 @@ pub fn way(steps: &[String], type_name: &str) -> String {
 fn by_timers(steps: &[String]) -> Option<Vec<String>> {
     let at = steps.iter().take(4).position(|s| s.starts_with(".timers"))?;
     let rest = steps.get(at + 1..)?.iter().skip_while(|s| s.starts_with("[...]") || *s == "?");
-    // A stripped program has no name for it, and nobody else has such a field of such elements.
+    // A program may have no name for it, and nobody else has such a field of such elements.
     let is_heap = || steps.get(at).is_some_and(|s| s == ".timers.heap") && is_timer(steps.get(at + 1));
     let of_the_runtime = steps.first().is_some_and(|root| root.ends_with(" runtime.allp"));
     (of_the_runtime || is_heap()).then(|| std::iter::once(TIMERS.to_owned()).chain(rest.cloned()).collect())
@@ -39,6 +39,14 @@ fn is_timer(step: Option<&String>) -> bool {
 /// Whether a way is by timers that have not fired.
 pub(crate) fn is_by_timers(steps: &[String]) -> bool {
     by_timers(steps).is_some()
+}
+
+/// The function that captures what a way leads to, the first of them: `main.later.func1` of
+/// `[func main.later.func1] .X1`.
+pub(crate) fn function_of(steps: &[String]) -> Option<&str> {
+    // A name may have brackets of its own: `main.on[...].func1`.
+    let captured = steps.iter().find_map(|step| step.strip_prefix("[func "))?;
+    Some(captured.split_once("] ").map_or_else(|| captured.trim_end_matches(']'), |(name, _)| name))
 }
 
 /// How timers are called that keep something.
@@ -65,7 +73,7 @@ fn joined(steps: &[String]) -> String {
 
 /// Whether a step is a type, and no field, element or frame.
 fn is_type(step: &str) -> bool {
-    !step.starts_with('.') && !step.starts_with("[...]") && !step.starts_with("[frame ")
+    !step.starts_with(['.', '(']) && !["[...]", "[frame ", "[func "].iter().any(|no| step.starts_with(no))
 }
 
 /// The first step of a way in words: what stands before the first field, element or type.
@@ -102,6 +110,10 @@ mod tests {
         let before_1_23 = ["global runtime.allp", "[...]", ".timers", "[...]", "?"];
         assert_eq!(way(&before_1_23, ""), "timers that have not fired");
         assert_eq!(way(&["global main.jobs", "[...]", ".timers"], ""), "global main.jobs [...] .timers");
+        let closure = ["global main.hooks", "[...]", "[func main.on.func1] .X0"];
+        assert_eq!(way(&closure, ""), "global main.hooks [...] [func main.on.func1] .X0");
+        let generic = ["global main.hooks", "[func main.on[...].func1] (captured)"].map(str::to_owned);
+        assert_eq!(function_of(&generic), Some("main.on[...].func1"));
         let list =
             ["global main.list", ".header", ".forward", "[...]", ".forward", "[...]", ".forward", "[...]", ".value"];
         assert_eq!(way(&list, "main.entry"), "global main.list .header (.forward [...] x 3) .value -> main.entry");

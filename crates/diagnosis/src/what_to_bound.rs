@@ -8,6 +8,7 @@ use crate::graph_certainty::share_of_live;
 use crate::hollow_maps::HollowMaps;
 use crate::made::called;
 use crate::owner::{is_inside, owner_on};
+use crate::pieces::Pieces;
 use crate::reachability::Reachability;
 use crate::thresholds::one_root_holds_most::MOST;
 use crate::thresholds::unprofiled_heap::{MIN_ENTRIES, MIN_TIMERS};
@@ -46,7 +47,8 @@ const TIMERS: [&str; 3] = ["[]runtime.timerWhen", "[]*runtime.timer", "[]runtime
 pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>, marks: usize) -> Option<String> {
     let reach = reach?;
     let graph = facts.graph.as_ref()?;
-    pieces(graph)
+    Pieces::of(graph)
+        .map(|pieces| pieces.cure())
         .or_else(|| HollowMaps::of(graph).map(|maps| maps.cure()))
         .or_else(|| finalizers(facts, reach, marks))
         .or_else(|| timers(facts, graph))
@@ -68,27 +70,18 @@ pub(crate) fn collection(facts: &Facts, reach: Option<&Reachability<'_>>) -> Opt
     ))
 }
 
-/// Small pieces of large texts and arrays: a bound would keep fewer of them, and a copy nearly nothing.
-fn pieces(graph: &GraphFacts) -> Option<String> {
-    let cut = graph.waste.iter().filter(|w| matches!(w.kind.as_str(), "subslice" | "substring"));
-    let most = cut.max_by_key(|w| w.wasted_bytes).filter(|w| share_of_live(graph, w.wasted_bytes) >= MOST)?;
-    let (piece, copy) = match most.kind.as_str() {
-        "substring" => ("text", "strings.Clone(s[i:j])"),
-        _ => ("array", "slices.Clone(a[i:j])"),
-    };
-    Some(format!(
-        "Keep a copy of the piece ({copy}) where {} gets it: each keeps the whole {piece} that it was cut from, {} in all, of which {} are used.",
-        most.owner,
-        bytes(most.kept_bytes),
-        bytes(most.used_bytes)
-    ))
-}
-
 /// One goroutine runs all finalizers, one after another; what it waits for all of them wait for.
 fn finalizers(facts: &Facts, reach: &Reachability<'_>, marks: usize) -> Option<String> {
     let root = Some(reach.holder.as_ref()?.root()).filter(|root| root.kind == "finalizer")?;
+    if let Some(function) = root.name.strip_suffix(CLEANUP) {
+        let set = in_code(facts, "finalizer", "Cleanups are set");
+        return Some(format!(
+            "What a cleanup's function captures, and what it is given, stays until the object is freed that it is set for; if either leads back to that object, that is never: let {} have a copy of what it needs (a key, a handle), and not the object.{set}",
+            function.trim_end()
+        ));
+    }
     if !root.name.ends_with(DUE) {
-        return in_a_cycle(facts, marks).filter(|_| !root.name.ends_with(CLEANUP));
+        return in_a_cycle(facts, marks);
     }
     let what = match runs_finalizers(facts).map(|(g, at)| (doing(facts, g), at)) {
         Some((Doing::Waiting(wait), at)) => format!(

@@ -45,7 +45,9 @@ impl<'a> HeapCause<'a> {
         if fits && self.reach.as_ref().and_then(Reachability::is_alive) == Some(false) {
             return Mechanism::Headroom;
         }
-        if self.waiting_calls(facts).is_some() {
+        // Nor what others are seen to keep (seen blind: handlers that wait for a lock, or for an answer,
+        // which are many because the one who would answer has a queue of 73 MB; and the load's own clients).
+        if self.waiting_calls(facts).is_some() && !self.hold_next_to_nothing(facts) {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
                 None => Mechanism::WaitingCalls,

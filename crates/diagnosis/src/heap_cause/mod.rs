@@ -7,7 +7,7 @@ mod whose_calls;
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::Collector;
-use crate::facts::Facts;
+use crate::facts::{Facts, GraphFacts};
 use crate::growth::{Culprit, Growth};
 use crate::heap_use::HeapUse;
 use crate::held_up::HeldUp;
@@ -15,11 +15,14 @@ use crate::hollow_maps::HollowMaps;
 use crate::large_objects::HugeObjects;
 use crate::owner::is_method_of;
 use crate::partition::Partition;
+use crate::pieces::Pieces;
 use crate::reachability::Reachability;
 use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::began_unseen;
-use crate::suspects::{Suspect, at_work_within, family, held_up_beside, suspects, waiting_pile, working_pile};
+use crate::suspects::{
+    Suspect, at_work_within, awaited_by, family, held_up_beside, suspects, waiting_pile, working_pile,
+};
 use crate::thresholds::heap_growth::{MAJORITY, MIN_SHARE};
 use crate::thresholds::waiting_calls::MOST_CALLS;
 use crate::window::Window;
@@ -132,6 +135,8 @@ impl<'a> HeapCause<'a> {
         }
         if let Some(beside) = it.calls.as_ref().and_then(|calls| held_up_beside(facts, calls, window)) {
             (it.calls, it.linked) = (Some(beside), false);
+        } else if let Some(awaited) = it.calls.as_ref().and_then(|calls| awaited_by(facts, calls, window)) {
+            it.calls = Some(awaited);
         }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
@@ -176,8 +181,19 @@ impl<'a> HeapCause<'a> {
 
     /// Maps that were emptied, where they are most of what stays alive.
     pub(crate) fn hollow_maps(&self, facts: &'a Facts) -> Option<HollowMaps<'a>> {
+        self.graph_of_what_stays(facts).and_then(HollowMaps::of)
+    }
+
+    /// What keeps memory though nobody has a use for it, in words, where that is most of what stays alive:
+    /// pieces of large texts, maps that were emptied.
+    pub(crate) fn of_no_use(&self, facts: &'a Facts) -> Option<String> {
+        let graph = self.graph_of_what_stays(facts)?;
+        Pieces::of(graph).map(|pieces| pieces.text()).or_else(|| HollowMaps::of(graph).map(|maps| maps.text()))
+    }
+
+    fn graph_of_what_stays(&self, facts: &'a Facts) -> Option<&'a GraphFacts> {
         let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
-        facts.graph.as_ref().filter(|_| may_be).and_then(HollowMaps::of)
+        facts.graph.as_ref().filter(|_| may_be)
     }
 
     /// In a word, with the calls in flight.

@@ -74,7 +74,10 @@ impl<'a> HeapCause<'a> {
         }
         let theirs = |g: &&Group| is_inside(facts, &g.stack, &calls.of.function);
         let groups: Vec<&Group> = facts.goroutines.groups.iter().filter(theirs).collect();
-        reach.part_of_goroutines(|name| groups.iter().any(|g| is_inside(facts, &g.stack, name))) < HELD_BY_THEM
+        let is_theirs = |name: &str| groups.iter().any(|g| is_inside(facts, &g.stack, name));
+        // What several lead to is told by way of one of them, whoever else does.
+        let lead_to_each = reach.crowd().is_some_and(|crowd| crowd.led_to_by().any(is_theirs));
+        !lead_to_each && reach.part_of_goroutines(is_theirs) < HELD_BY_THEM
     }
 
     /// Calls of the function whose goroutines hold most of the growth, by the heap's references.

@@ -185,7 +185,7 @@ fn sentence(
             }
         };
         let meanwhile = held_up.map_or_else(String::new, |held| format!("; {}", held.text()));
-        out += &heap.hollow_maps(facts).map_or(meanwhile, |maps| format!("; {}", maps.text()));
+        out += &heap.of_no_use(facts).map_or(meanwhile, |text| format!("; {text}"));
     }
     if let Some(recursion) = &heap.recursion {
         out += &format!("; {} calls itself, level upon level, on the way there", place(recursion.of));

@@ -1,17 +1,19 @@
 //! One object, or a few, that are most of the growth. The page: `huge-object.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::Facts;
+use crate::facts::{Facts, GraphPath};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::Growth;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::large_objects::HugeObjects;
-use crate::reachability::Reachability;
+use crate::reachability::{Reachability, goroutines_of};
 use crate::sentence::{growth as growth_of, level, look_for_change, place, service};
 use crate::site_certainty::{completeness, of_origin};
 use crate::subject::Subject;
+use crate::suspects::Suspect;
 use crate::units::{bytes, percent, plural};
+use crate::way::way;
 use crate::window::Window;
 
 /// The rule.
@@ -34,15 +36,20 @@ impl Rule for HugeObject {
 }
 
 fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: &HugeObjects<'_>) -> Finding {
+    let kept = KeptHuge::of(facts, huge, &heap.origin);
     let (subject, site, by) = match &heap.origin {
         Origin::Profiled(c) => (Subject::site(&c.frame), Some(c.site), format!(", allocated in {}", place(&c.frame))),
-        Origin::Suspects(s) => match s.first() {
-            Some(s) => (
+        Origin::Suspects(s) => match (s.first(), &kept) {
+            (_, Some(kept)) => {
+                let by = format!("; {}; which line allocated is not recorded", kept.text());
+                (Subject::Holder { name: kept.holder().to_owned() }, None, by)
+            }
+            (Some(s), None) => (
                 Subject::site(s.at),
                 None,
                 format!("; which line allocated is not recorded, a suspect is {}", s.text()),
             ),
-            None => (Subject::Process, None, "; which line allocated is not recorded".to_owned()),
+            (None, None) => (Subject::Process, None, "; which line allocated is not recorded".to_owned()),
         },
     };
     let what = what(huge);
@@ -68,7 +75,10 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
     let source = if running { Source::Estimated } else { Source::Exact };
     let function = match &heap.origin {
         Origin::Profiled(c) => c.frame.function.as_str(),
-        Origin::Suspects(s) => s.first().map_or("the program", |s| s.at.function.as_str()),
+        Origin::Suspects(s) => {
+            let suspect = || s.first().map_or("the program", |s| s.at.function.as_str());
+            kept.as_ref().map_or_else(suspect, KeptHuge::holder)
+        }
     };
     Finding {
         code: HugeObject::INFO.code,
@@ -76,7 +86,10 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         level: level(facts, w.end_bytes),
         title: title.into(),
         sentence: format!("{what} {} {of}{by}.", if huge.sizes.len() == 1 { "is" } else { "are" },),
-        factors: factors(facts, growth, w, heap, huge),
+        factors: match &kept {
+            Some(kept) => vec![ConfidenceFactor { name: "share of them that this way keeps", value: kept.share }],
+            None => factors(facts, growth, w, heap, huge),
+        },
         rivals: heap.rivals.clone(),
         evidence: std::iter::once(Evidence { text: format!("by the heap's span table: {what}"), source })
             .chain(heap.reach.iter().filter_map(Reachability::kept))
@@ -106,6 +119,44 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
                 String::new(),
             ),
         ],
+    }
+}
+
+/// What keeps those of them that are alive, of a program without a profile: whoever works at that moment may
+/// have nothing to do with it (seen blind: a table that was loaded, and "bound what load.Asker collects", of
+/// the clients that asked meanwhile).
+struct KeptHuge<'a> {
+    path: &'a GraphPath,
+    /// Part of all of them.
+    share: f64,
+}
+
+impl<'a> KeptHuge<'a> {
+    /// By the way to the largest, unless a suspect stands where that begins.
+    fn of(facts: &'a Facts, huge: &HugeObjects<'_>, origin: &Origin<'_>) -> Option<Self> {
+        let Origin::Suspects(suspects) = origin else { return None };
+        let graph = facts.graph.as_ref().filter(|g| g.of_one_moment)?;
+        let smallest = huge.sizes.last().copied().unwrap_or(0);
+        let are_those = |p: &&GraphPath| {
+            (1..=huge.sizes.len() as u64).contains(&p.objects) && p.bytes / p.objects >= smallest - smallest / 8
+        };
+        let path = graph.paths.iter().filter(are_those).rev().max_by_key(|p| p.bytes)?;
+        let it = Self { path, share: (path.bytes as f64 / huge.total().max(1) as f64).min(1.0) };
+        let at = |s: &Suspect<'_>| s.at.function == it.holder();
+        let is_largest = path.bytes >= huge.largest() - huge.largest() / 8;
+        (is_largest && !it.holder().is_empty() && !suspects.first().is_some_and(at)).then_some(it)
+    }
+
+    /// The function in whose frame they stand, or whose goroutines have them; else the variable.
+    fn holder(&self) -> &'a str {
+        let frame = self.path.steps.get(1).and_then(|s| s.strip_prefix("[frame ")?.strip_suffix(']'));
+        let root = || self.path.steps.first().and_then(|s| s.split_once(' ')).map_or("", |(_, name)| name);
+        frame.or_else(|| goroutines_of(self.path)).unwrap_or_else(root)
+    }
+
+    fn text(&self) -> String {
+        let (way, kept) = (way(&self.path.steps, &self.path.type_name), bytes(self.path.bytes));
+        format!("{kept} of it are kept by way of {way}")
     }
 }
 

@@ -19,6 +19,7 @@ use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
 use crate::suspects::{Suspect, Why};
 use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
+use crate::timers::Place;
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
 use crate::what_to_bound;
@@ -107,7 +108,9 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     // Contexts are made by the library; who asks it for them the code says.
     let derived = if first.is_none() { by.derived_in(facts) } else { &[] };
     let made = made.filter(|m| !of_another(m)).or_else(shared).filter(|_| derived.is_empty());
+    let whose_timers = by.whose_timers();
     let named = match (made, derived) {
+        _ if whose_timers.is_some() => whose_timers.map_or_else(String::new, |whose| format!("; {whose}")),
         (Some(made), _) => format!("; in its code {}", made::text(made)),
         (None, [_, ..]) => format!("; in its code contexts are derived in {}", made::places_text(derived)),
         (None, []) => named,
@@ -120,13 +123,14 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     };
     let held_up = heap.held_up(facts, w);
     let meanwhile = held_up.as_ref().map_or_else(String::new, |held| format!("; {}", held.text()));
-    let meanwhile = heap.hollow_maps(facts).map_or(meanwhile, |maps| format!("; {}", maps.text()));
+    let meanwhile = heap.of_no_use(facts).map_or(meanwhile, |text| format!("; {text}"));
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
     let share = heap.parts.share(heap.parts.heap);
+    let timers_place = by.timers_place();
     let mut rivals = heap.rivals.clone();
-    // Of a holder that the references lead to the sentence is true whoever allocated.
-    if holder.is_none() {
+    // Of a holder that the references lead to, and of timers, the sentence is true whoever allocated.
+    if holder.is_none() && timers_place.is_none() {
         let other = match first {
             Some(_) => "another function than the first suspect",
             None => "whichever function allocates: none is suspected",
@@ -148,6 +152,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     let of_the_library = holder.filter(|held| is_standard_library(&held.root().name, &facts.target.module.path));
     let made_at = made.and_then(|m| m.places.first()).filter(|_| of_the_library.is_some());
     let subject = match (held_in_place, holder, first) {
+        _ if timers_place.is_some() => timers_place.map_or(Subject::Process, of_timers),
         (Some(calls), ..) => Subject::site(calls.of),
         (None, Some(held), _) => made_at.map_or_else(|| Subject::Holder { name: held.root().name.clone() }, of_place),
         (None, None, Some(suspect)) => Subject::site(suspect.at),
@@ -177,6 +182,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
                 },
                 None => match (first, by.factor()) {
                     (None, Some(factor)) => factor,
+                    (Some(_), Some(factor)) if by.is_told_by_itself() => factor,
                     _ => ConfidenceFactor {
                         name: "a suspect by what goroutines did",
                         value: first.map_or(NO_SUSPECT, |s| s.weight),
@@ -199,7 +205,10 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         do_now: do_now(
             facts,
             w,
-            made.map_or(derived, |m| &m.places).first().map(|p| p.function.as_str()).or(by.filler()),
+            timers_place
+                .map(Place::function)
+                .or_else(|| made.map_or(derived, |m| &m.places).first().map(|p| p.function.as_str()))
+                .or(by.filler()),
             first.filter(|_| holder.is_none()),
         ),
     })
@@ -209,6 +218,13 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
 /// end, told as copies that calls build).
 fn read_by<'a>(heap: &HeapCause<'a>) -> Option<&'a str> {
     heap.reach.as_ref()?.holder.as_ref()?.frame().filter(|function| reads(function))
+}
+
+fn of_timers(place: Place<'_>) -> Subject {
+    match place {
+        Place::Line(place) => of_place(place),
+        Place::Function(name) => Subject::Holder { name: name.to_owned() },
+    }
 }
 
 /// A place that is known by its name alone.
