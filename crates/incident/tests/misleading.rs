@@ -135,6 +135,30 @@ fn more_attempts_are_no_storm_where_retries_came_later() {
     );
 }
 
+/// One caller asks for three million rows at once, as rarely as before; each death is tried again. Only all
+/// attempts are counted, and they rose by less than three.
+#[test]
+fn so_much_more_is_not_asked_so_much_more_often() {
+    let terms_of = |pace: f64| {
+        let mut w = World::new();
+        w.metric(MetricRole::Attempts, "svc", T0, 24.0, 68.0);
+        let kind = Kind {
+            subject: "main.exportAll",
+            title: "what one function allocates stays alive",
+            how: "stays-alive",
+            pace: Some(pace),
+            ..Kind::default()
+        };
+        w.die(4, "v1.41", T0 - DAY, T0, 100, &kind);
+        let i = told(w);
+        let cause = i.causes.iter().find(|c| c.kind == CauseKind::Traffic).unwrap();
+        (i.kind, cause.terms.iter().find(|t| t.name == "pace").map(|t| t.log_odds), terms(&i))
+    };
+    let (kind, outpaces, said) = terms_of(1168.0);
+    assert!(outpaces.is_some_and(|odds| odds < 0.0) && kind != CauseKind::Traffic, "{said}");
+    assert_eq!(terms_of(3.0).1, None, "as much more is asked: more requests may be all there is");
+}
+
 /// A cache that grew for half a minute, from its start on. What a full process answers late is tried again
 /// three seconds before it dies, and memory grows no faster for it.
 #[test]

@@ -129,7 +129,7 @@ fn traffic(scene: &Scene<'_>) -> Cause {
         Some(l) => Some((1.0, l.times())),
         None => rose.and_then(|o| o.levels),
     };
-    let outpaces = pace::of_requests(scene, &mut cause, levels);
+    let outpaces = pace::of_requests(scene, &mut cause, levels, is_storm);
     // As many more calls must explain it: what each holds did not change as far as is seen.
     let rose = rose.or_else(|| storm(scene).filter(|_| is_storm));
     let levels = rose.and_then(|o| o.levels);
