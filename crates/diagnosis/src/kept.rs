@@ -10,11 +10,12 @@ use crate::finding::ConfidenceFactor;
 use crate::graph_certainty::share_of_live;
 use crate::heap_cause::{HeapCause, Mechanism};
 use crate::made::called_in;
-use crate::owner::{is_inside, is_of_its_elements, package_of_elements};
-use crate::reachability::{KeptCollection, Reachability, goroutines_of};
+use crate::owner::{is_inside, is_of_its_elements, is_of_package_of, package, package_of_elements};
+use crate::reachability::{KeptCollection, Reachability, frame_of, goroutines_of};
 use crate::shared_object::SharedObject;
 use crate::suspects::Suspect;
 use crate::thresholds::one_root_holds_most::MOST;
+use crate::thresholds::unprofiled_heap::MIN_PART;
 use crate::timers::{Place, Timers};
 use crate::units::{bytes, percent, plural};
 use crate::way::way;
@@ -42,6 +43,8 @@ pub(crate) struct Kept<'a> {
     timers: Option<Timers<'a>>,
     /// The way by which the largest part of what is live is kept, where nothing else is known, and that part.
     way: Option<(&'a GraphPath, f64)>,
+    /// Whether that may be a good part of the growth as well.
+    is_most_of_growth: bool,
 }
 
 impl<'a> Kept<'a> {
@@ -62,11 +65,13 @@ impl<'a> Kept<'a> {
         let most = reach.and_then(Reachability::kept_collection).filter(of_a_package).filter(|_| alone);
         let of_live = |c: &GraphCensus| facts.graph.as_ref().map_or(0.0, |g| share_of_live(g, c.retained_bytes));
         let several = reach.and_then(Reachability::kept_by_several);
-        let timers = reach.and_then(|_| Timers::of(facts));
+        let timers = reach.and_then(|reach| Timers::of(facts, reach));
         let nothing = led.is_none() && filled.is_none() && most.is_none() && several.is_none() && timers.is_none();
+        let largest = reach.and_then(Reachability::largest_way);
         Self {
             led,
-            way: reach.and_then(Reachability::largest_way).filter(|_| nothing && heap.hollow_maps(facts).is_none()),
+            is_most_of_growth: reach.zip(largest).is_some_and(|(r, (path, _))| r.part(path.bytes) >= MIN_PART),
+            way: largest.filter(|_| nothing && heap.hollow_maps(facts).is_none()),
             is_queue: reach.and_then(Reachability::collection).is_some_and(|c| c.kind == "chan"),
             collection: filled.or(most.map(|c| c.of)),
             is_filled: filled.is_some(),
@@ -94,20 +99,21 @@ impl<'a> Kept<'a> {
         let by_way = || {
             let (path, share) = self.way?;
             let (way, kept) = (way(&path.steps, &path.type_name), bytes(path.bytes));
-            Some(format!("{kept} of it, {} of what is alive, are kept by way of {way}", percent(share)))
+            Some(format!("{kept}, {} of what is alive, are kept by way of {way}", percent(share)))
         };
         self.collection.map(collection).or(led).or_else(timers).or_else(|| self.several.clone()).or_else(by_way)
     }
 
     /// Of contexts: where the program's code derives them, as far as it says; else nothing.
     pub(crate) fn derived_in(&self, facts: &'a Facts) -> &'a [GraphPlace] {
-        let is_it = self.collection.is_some_and(|c| c.type_name == CONTEXTS);
+        let by_timers = self.by_timers().is_some_and(|timers| timers.of_contexts);
+        let is_it = by_timers || self.collection.is_some_and(|c| c.type_name == CONTEXTS);
         if is_it { called_in(facts, "context") } else { &[] }
     }
 
     /// The first suspect that has to do with what keeps it.
     pub(crate) fn suspect<'s>(&self, facts: &Facts, suspects: &'s [Suspect<'a>]) -> Option<&'s Suspect<'a>> {
-        if self.whose_timers().is_some() {
+        if self.by_timers().is_some() {
             return None;
         }
         // What most of it hangs on is not what happens at that moment.
@@ -159,7 +165,7 @@ impl<'a> Kept<'a> {
     }
 
     fn way_of_most(&self) -> Option<&'a GraphPath> {
-        self.way.filter(|(_, share)| *share >= MOST).map(|(path, _)| path)
+        self.way.filter(|(_, share)| self.is_most_of_growth && *share >= MOST).map(|(path, _)| path)
     }
 
     /// Whether a sentence that names it is as sure as that, whichever suspect is named beside it.
@@ -178,7 +184,7 @@ impl<'a> Kept<'a> {
                 value: *part,
             });
         }
-        if let Some((_, share)) = self.way.filter(|(_, share)| *share >= MOST) {
+        if let Some((_, share)) = self.way.filter(|_| self.way_of_most().is_some()) {
             return Some(ConfidenceFactor { name: "share of what is live that is kept by that way", value: share });
         }
         self.collection?;
@@ -191,10 +197,13 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Whether a way begins in a function, or goes by a frame of it.
+/// Whether a way begins in a function, or goes by a frame of it; or by a variable of its package, to what is of
+/// its package.
 fn is_on(path: &GraphPath, function: &str) -> bool {
-    let frame = path.steps.get(1).and_then(|s| s.strip_prefix("[frame ")?.strip_suffix(']'));
-    frame == Some(function) || goroutines_of(path) == Some(function)
+    let variable = path.steps.first().and_then(|root| root.strip_prefix("global "));
+    let is_beside = variable.is_some_and(|name| package(name) == package(function));
+    let in_frame = frame_of(path) == Some(function) || goroutines_of(path) == Some(function);
+    in_frame || is_beside || is_of_package_of(function, &path.type_name)
 }
 
 /// Whether a suspect is that function, or stands below it.

@@ -14,7 +14,25 @@ pub(crate) struct LibraryWait {
 }
 
 /// Those in which somebody may also wait who has nothing to do: the other end need not have anything to say.
-const MAY_BE_IDLE: [&str; 3] = ["net.(*pipe).", "io.(*pipe).", "google.golang.org/grpc"];
+const MAY_BE_IDLE: [&str; 6] =
+    ["net.(*pipe).", "io.(*pipe).", "google.golang.org/grpc", WEBSOCKETS[0], WEBSOCKETS[1], WEBSOCKETS[2]];
+
+/// Functions that read the next message of a websocket.
+const WEBSOCKETS: [&str; 3] = [
+    "github.com/gorilla/websocket.(*Conn).read",
+    "github.com/coder/websocket.(*Conn).read",
+    "nhooyr.io/websocket.(*Conn).read",
+];
+
+/// Who waits there does so as long as the connection lives: a slow dependency it is not (seen blind: sessions
+/// of couriers whose loggers got longer with every message, "see why the other end is slow to answer").
+const fn websocket(function: &'static str) -> LibraryWait {
+    LibraryWait {
+        function,
+        what: "the next message of a websocket",
+        cure: "They live as long as their connections: see what a message leaves behind in each (a buffer, a list, fields of a logger), and make that smaller; bound how many are open, and close those whose peer is gone (a deadline for pongs).",
+    }
+}
 
 impl LibraryWait {
     /// Whether who reads there may just have nothing to do.
@@ -23,8 +41,10 @@ impl LibraryWait {
     }
 }
 
+const SEMAPHORE: &str = "golang.org/x/sync/semaphore.(*Weighted).Acquire";
+
 /// By function, or by the beginning of its name. The innermost on a stack decides.
-const KNOWN: [LibraryWait; 19] = [
+const KNOWN: [LibraryWait; 22] = [
     LibraryWait {
         function: "database/sql.(*DB).conn",
         what: "a connection of a database pool that is used up",
@@ -46,7 +66,7 @@ const KNOWN: [LibraryWait; 19] = [
         cure: "See why the other end does not answer; give requests a timeout.",
     },
     LibraryWait {
-        function: "golang.org/x/sync/semaphore.(*Weighted).Acquire",
+        function: SEMAPHORE,
         what: "a weighted semaphore",
         cure: "See who holds its weight, and why it is not released.",
     },
@@ -65,6 +85,9 @@ const KNOWN: [LibraryWait; 19] = [
         what: "the other end of an io.Pipe",
         cure: "See why the other end does not read or write; close it with an error when it is given up.",
     },
+    websocket(WEBSOCKETS[0]),
+    websocket(WEBSOCKETS[1]),
+    websocket(WEBSOCKETS[2]),
     LibraryWait {
         function: "golang.org/x/sync/singleflight.(*Group).",
         what: "the one call of a key that all of them share (singleflight)",
@@ -86,7 +109,7 @@ const KNOWN: [LibraryWait; 19] = [
         cure: "See why spans are not exported; take WithBlocking away, so that spans are dropped when the queue is full, and bound an export's time (WithExportTimeout).",
     },
     LibraryWait {
-        function: "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
+        function: "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn",
         what: "a connection of a Redis client's pool that is used up",
         cure: "See what keeps the pool's connections (slow commands, subscriptions that are not closed), or raise PoolSize; give who waits a deadline (PoolTimeout, a context).",
     },
@@ -96,13 +119,13 @@ const KNOWN: [LibraryWait; 19] = [
         cure: "See what keeps the pool's connections: slow queries, rows or transactions that are not closed; and give who waits a context with a deadline.",
     },
     LibraryWait {
-        function: "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).",
+        function: "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).checkOut",
         what: "a connection of a MongoDB client's pool that is used up",
         cure: "See what keeps the pool's connections (slow queries, cursors and sessions that are not closed); give who waits a context with a deadline.",
     },
     LibraryWait {
-        function: "github.com/nats-io/nats.go.(*Conn).",
-        what: "the answer to a NATS request, or the server",
+        function: "github.com/nats-io/nats.go.(*Conn).newRequestWithContext",
+        what: "the answer to a NATS request",
         cure: "See why nobody answers in time; give requests a deadline, and bound how many wait.",
     },
     LibraryWait {
@@ -183,15 +206,24 @@ pub(crate) fn library_wait(facts: &Facts, group: &Group) -> Option<&'static Libr
     }
     // What is further out than the program's own code, or than another library, has only called these (seen
     // blind: handlers of a gRPC server that wait for the queue of a tracer, "for a gRPC stream").
-    for f in group.stack.iter().filter_map(|i| frame(facts, *i)) {
-        if let Some(known) = KNOWN.iter().find(|k| f.function.starts_with(k.function)) {
-            return Some(known);
+    let mut stack = group.stack.iter().filter_map(|i| frame(facts, *i)).peekable();
+    while let Some(f) = stack.next() {
+        if let Some(known) = known(&f.function) {
+            // A pool of connections waits in a semaphore of its own.
+            let mut of_a_pool = || stack.peek().and_then(|f| self::known(&f.function));
+            return Some(if known.function == SEMAPHORE { of_a_pool().unwrap_or(known) } else { known });
         }
         if !is_standard_library(&f.function, &facts.target.module.path) {
             return None;
         }
     }
     None
+}
+
+/// The library's wait that a function is; what it starts, or is given, is another's.
+fn known(function: &str) -> Option<&'static LibraryWait> {
+    let is_it = |k: &&LibraryWait| function.strip_prefix(k.function).is_some_and(|rest| !rest.starts_with(".func"));
+    KNOWN.iter().find(is_it)
 }
 
 #[cfg(test)]
@@ -241,6 +273,14 @@ mod tests {
         assert_eq!(first(&[(9, &["runtime.selectgo", "example.com/x/bus.(*Bus).put", served])]), None);
         let stream = ["runtime.selectgo", "google.golang.org/grpc.(*clientStream).RecvMsg", "main.work"];
         assert_eq!(first(&[(9, &stream)]), Some("a gRPC stream"));
+        let semaphore = "golang.org/x/sync/semaphore.(*Weighted).Acquire";
+        assert_eq!(first(&[(9, &["runtime.selectgo", semaphore, "main.work"])]), Some("a weighted semaphore"));
+        let pool = "github.com/jackc/puddle/v2.(*Pool[go.shape.*uint8]).acquire";
+        let said = Some("a connection of a pgx pool that is used up");
+        assert_eq!(first(&[(9, &["runtime.selectgo", semaphore, pool, "main.work"])]), said);
+        assert_eq!(first(&[(9, &["golang.org/x/sync/errgroup.(*Group).Go.func1"])]), None);
+        let reads = ["internal/poll.(*FD).Read", "bufio.(*Reader).Peek", "github.com/gorilla/websocket.(*Conn).read"];
+        assert_eq!(first(&[(9, &reads)]), Some("the next message of a websocket"));
         let tracer = "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).enqueueBlockOnQueueFull";
         let said = Some("room in OpenTelemetry's queue of spans");
         assert_eq!(first(&[(9, &["runtime.selectgo", tracer, "main.work", served])]), said);

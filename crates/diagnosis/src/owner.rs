@@ -16,7 +16,7 @@ pub(crate) enum Owner {
 
 /// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for
 /// `example.com/a/b.F`.
-fn package(function: &str) -> &str {
+pub(crate) fn package(function: &str) -> &str {
     // Type arguments have import paths of their own.
     let function = function.find('[').and_then(|open| function.get(..open)).unwrap_or(function);
     let base = function.rfind('/').map_or(0, |i| i + 1);

@@ -126,8 +126,13 @@ impl<'a> Reachability<'a> {
         (self.holder.is_none() && named && is_most).then_some(KeptCollection { of, part })
     }
 
+    /// The same of the way by which the largest part of what is live is kept.
+    pub(crate) fn bounding_largest_way(&self) -> Option<String> {
+        self.largest_way().map(|(path, _)| bounding_way(path))
+    }
+
     /// Part of the growth that who keeps so many bytes keeps of it, at least.
-    fn part(&self, retained: u64) -> f64 {
+    pub(crate) fn part(&self, retained: u64) -> f64 {
         part(self.graph, self.grown, retained)
     }
 
@@ -175,12 +180,20 @@ impl<'a> Reachability<'a> {
         self.is_most(elsewhere) && (alone as f64) < self.grown as f64 * HELD_BY_THEM
     }
 
-    /// Part of the growth that goroutines in some functions keep, and that ways from them lead to, at most.
+    /// Whether all roots were read, so that what goroutines keep is known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.graph.roots_not_read.is_empty()
+    }
+
+    /// Part of the growth that goroutines in some functions keep, and that ways from them lead to, at most: what
+    /// no way tells of may be theirs as well.
     pub(crate) fn part_of_goroutines(&self, is_of: impl Fn(&str) -> bool) -> f64 {
         let roots = self.graph.roots.iter().filter(|r| r.kind == "goroutine" && is_of(&r.name));
         let ways = self.graph.paths.iter().filter(|p| goroutines_of(p).is_some_and(&is_of));
         let roots = roots.map(|r| r.retained_bytes).fold(0, u64::saturating_add);
         let ways = ways.map(|p| p.bytes).fold(0, u64::saturating_add);
+        let told = self.graph.paths.iter().map(|p| p.bytes).fold(0, u64::saturating_add);
+        let ways = ways.saturating_add(self.graph.live_bytes.saturating_sub(told));
         roots.max(ways) as f64 / self.grown as f64
     }
 
@@ -243,9 +256,7 @@ impl<'a> Reachability<'a> {
         let keeper = self.keeper().filter(|(_, name, _)| self.holder.is_some() || !is_of_a_server(name));
         let Some((text, name, _)) = keeper else {
             // No one object keeps it; the fields that lead there are the same for all of it.
-            let path = self.most_way().or_else(|| self.largest_way().map(|(path, _)| path))?;
-            let (way, kept) = (way(&path.steps, &path.type_name), bytes(path.bytes));
-            return Some(format!("Bound what is kept by way of {way}, or let go of it: {kept}."));
+            return Some(bounding_way(self.most_way()?));
         };
         let name = self.holder.as_ref().and_then(HeldBy::frame).unwrap_or(name);
         Some(format!("Bound what {name} keeps, or let go of it: {text}."))
@@ -315,6 +326,17 @@ fn is_of_a_server(type_name: &str) -> bool {
     SERVERS.iter().any(|package| name.starts_with(package))
 }
 
+fn bounding_way(path: &GraphPath) -> String {
+    let (way, kept) = (way(&path.steps, &path.type_name), bytes(path.bytes));
+    format!("Bound what is kept by way of {way}, or let go of it: {kept}.")
+}
+
+/// The function in whose frame a goroutine holds what a way leads to, where that is not the one that it is
+/// named by.
+pub(crate) fn frame_of(path: &GraphPath) -> Option<&str> {
+    path.steps.get(1)?.strip_prefix("[frame ")?.strip_suffix(']')
+}
+
 /// The function of the goroutines that a way begins at.
 pub(crate) fn goroutines_of(path: &GraphPath) -> Option<&str> {
     let first = path.steps.first()?;
@@ -334,7 +356,7 @@ impl<'a> HeldBy<'a> {
     /// that sorts held in a variable.)
     pub(crate) fn frame(&self) -> Option<&'a str> {
         let path = self.holder.path.filter(|p| p.bytes.saturating_mul(2) >= self.root().retained_bytes)?;
-        path.steps.get(1)?.strip_prefix("[frame ")?.strip_suffix(']')
+        frame_of(path)
     }
 
     /// `main.cache holds 478 MB of it in 12,000 objects`.

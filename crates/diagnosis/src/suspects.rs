@@ -154,7 +154,7 @@ pub(crate) fn held_up_beside<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &W
     (some >= all * AS_MANY && all >= some * AS_MANY).then_some(pile)
 }
 
-/// Those for whose end goroutines wait that have started them, if they wait themselves and are about as many:
+/// Those for whose end goroutines wait that have started them, if they wait themselves and are as many or more:
 /// what they wait for is the matter (seen blind: a TLS proxy, of which `join` waits for the two that copy;
 /// "see which Done is missing", of reads without a deadline).
 pub(crate) fn awaited_by<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &Window) -> Option<Calls<'a>> {
@@ -166,7 +166,8 @@ pub(crate) fn awaited_by<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &Windo
 
 /// Whether calls wait until others end, and a group is of goroutines that they have started.
 fn waits_for(facts: &Facts, calls: &Calls<'_>, group: &Group) -> bool {
-    let is_end = |w: &Waiting<'_>| matches!(w.wait, Wait::AllDone | Wait::ChanReceive | Wait::Cond);
+    // Who receives may wait for others than whom he has started.
+    let is_end = |w: &Waiting<'_>| w.wait == Wait::AllDone;
     let starts = group.created_by.and_then(|i| frame(facts, i)).map(|f| f.function.as_str());
     calls.waiting.as_ref().is_some_and(is_end) && starts == Some(calls.of.function.as_str())
 }

@@ -12,7 +12,7 @@ use crate::pieces::Pieces;
 use crate::reachability::Reachability;
 use crate::thresholds::one_root_holds_most::MOST;
 use crate::thresholds::unprofiled_heap::{MIN_ENTRIES, MIN_TIMERS};
-use crate::units::{bytes, percent, plural};
+use crate::units::{bytes, count, percent, plural};
 use crate::waits::{Doing, doing};
 use crate::way::is_by_timers;
 
@@ -24,6 +24,9 @@ const RUNS_FINALIZERS: [&str; 3] = ["runtime.runfinq", "runtime.runFinalizers", 
 /// Collections after which what a finalizer alone keeps would have been found unreachable. Chosen: one to
 /// find it, one to free it, and as many more.
 const MIN_MARKS: usize = 4;
+/// Part of what is live from which on the series of a metric are told to be too many. Chosen: a program's own
+/// numbers are no matter of a quarter of its memory.
+const SERIES: f64 = 0.25;
 /// How `goheap` names cleanups (`runtime.AddCleanup`), which no cycle holds up.
 const CLEANUP: &str = "(cleanup)";
 /// Children of a context that can be cancelled (`context.cancelCtx`).
@@ -50,6 +53,7 @@ pub(crate) fn habit(facts: &Facts, reach: Option<&Reachability<'_>>, marks: usiz
     Pieces::of(graph)
         .map(|pieces| pieces.cure())
         .or_else(|| HollowMaps::of(graph).map(|maps| maps.cure()))
+        .or_else(|| series(graph))
         .or_else(|| finalizers(facts, reach, marks))
         .or_else(|| timers(facts, graph))
         .or_else(|| reach.collection().and_then(|c| contexts_or_channel(facts, c)))
@@ -70,11 +74,25 @@ pub(crate) fn collection(facts: &Facts, reach: Option<&Reachability<'_>>) -> Opt
     ))
 }
 
+/// Series of a metric, one for each set of label values that was ever seen (`prometheus.MetricVec`): a bound of
+/// the map is none that a program could set (seen blind: a label with the text of an error that has a URL).
+fn series(graph: &GraphFacts) -> Option<String> {
+    let of_metrics = graph.census.iter().filter(|c| c.type_name.contains("prometheus.metricWithLabelValues"));
+    let c = of_metrics.max_by_key(|c| c.retained_bytes).filter(|c| share_of_live(graph, c.retained_bytes) >= SERIES)?;
+    Some(format!(
+        "Let the labels of {} have few values: there is a series for each set of them that was ever seen, {} now, which keep {} ({} of what is live). No ids, addresses, paths or texts of errors as labels; delete series that are over (DeleteLabelValues).",
+        c.owner,
+        count(c.elements),
+        bytes(c.retained_bytes),
+        percent(share_of_live(graph, c.retained_bytes).min(1.0))
+    ))
+}
+
 /// One goroutine runs all finalizers, one after another; what it waits for all of them wait for.
 fn finalizers(facts: &Facts, reach: &Reachability<'_>, marks: usize) -> Option<String> {
     let root = Some(reach.holder.as_ref()?.root()).filter(|root| root.kind == "finalizer")?;
     if let Some(function) = root.name.strip_suffix(CLEANUP) {
-        let set = in_code(facts, "finalizer", "Cleanups are set");
+        let set = in_code(facts, "finalizer", "Finalizers and cleanups are set");
         return Some(format!(
             "What a cleanup's function captures, and what it is given, stays until the object is freed that it is set for; if either leads back to that object, that is never: let {} have a copy of what it needs (a key, a handle), and not the object.{set}",
             function.trim_end()
@@ -193,6 +211,24 @@ fn contexts_or_channel(facts: &Facts, c: &GraphCensus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn series_of_metrics_are_bounded_by_their_labels() {
+        let series = |retained_bytes| GraphFacts {
+            live_bytes: 84_000_000,
+            census: vec![GraphCensus {
+                owner: "global main.requests .metricMap .metrics".into(),
+                type_name: "map[uint64][]prometheus.metricWithLabelValues".into(),
+                elements: 23_298,
+                retained_bytes,
+                ..GraphCensus::default()
+            }],
+            ..GraphFacts::default()
+        };
+        let said = super::series(&series(33_400_000)).unwrap();
+        assert!(said.contains("23,298 now, which keep 33.4 MB (40 % of what is live)"), "{said}");
+        assert_eq!(super::series(&series(3_400_000)), None);
+    }
     use crate::facts::{Goroutines, GraphCalls, GraphPlace, GraphRoot, GraphWaste};
 
     const MB: u64 = 1_000_000;

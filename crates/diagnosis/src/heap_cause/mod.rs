@@ -136,7 +136,7 @@ impl<'a> HeapCause<'a> {
         if let Some(beside) = it.calls.as_ref().and_then(|calls| held_up_beside(facts, calls, window)) {
             (it.calls, it.linked) = (Some(beside), false);
         } else if let Some(awaited) = it.calls.as_ref().and_then(|calls| awaited_by(facts, calls, window)) {
-            it.calls = Some(awaited);
+            (it.calls, it.linked) = (Some(awaited), false);
         }
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
@@ -175,7 +175,7 @@ impl<'a> HeapCause<'a> {
     pub(crate) fn held_up(&self, facts: &'a Facts, window: &Window) -> Option<HeldUp<'a>> {
         let may_be = self.mechanism == Mechanism::StaysAlive && self.recursion.is_none();
         // Where most of it is room for nothing, nothing waits in a queue.
-        let may_be = may_be && self.hollow_maps(facts).is_none();
+        let may_be = may_be && self.of_no_use(facts).is_none();
         may_be.then(|| HeldUp::of(facts, window)).flatten()
     }
 

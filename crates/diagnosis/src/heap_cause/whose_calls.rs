@@ -72,9 +72,24 @@ impl<'a> HeapCause<'a> {
         if reach.is_list_of(calls.total) {
             return false;
         }
+        // What they have handed over a variable keeps, and what stacks hold that were not read is garbage.
+        if self.handed_over || !reach.is_whole() || facts.goroutines.unread > 0 {
+            return false;
+        }
+        // Who holds it by a name that stands on no stack may be any of them.
+        let stands = |name: &str| facts.goroutines.groups.iter().any(|g| is_inside(facts, &g.stack, name));
+        if reach.goroutines().is_some_and(|held| !stands(&held.root().name)) {
+            return false;
+        }
         let theirs = |g: &&Group| is_inside(facts, &g.stack, &calls.of.function);
         let groups: Vec<&Group> = facts.goroutines.groups.iter().filter(theirs).collect();
-        let is_theirs = |name: &str| groups.iter().any(|g| is_inside(facts, &g.stack, name));
+        // A wrapper that `go` makes stands on no stack as it is told.
+        let is_theirs = |name: &str| {
+            let wrapped = name.rsplit_once(".gowrap").map_or(name, |(of, _)| of);
+            let starts = |g: &Group| g.created_by.and_then(|i| frame(facts, i)).is_some_and(|f| f.function == wrapped);
+            let of = |g: &&Group| is_inside(facts, &g.stack, name) || wrapped != name && starts(g);
+            groups.iter().any(of)
+        };
         // What several lead to is told by way of one of them, whoever else does.
         let lead_to_each = reach.crowd().is_some_and(|crowd| crowd.led_to_by().any(is_theirs));
         !lead_to_each && reach.part_of_goroutines(is_theirs) < HELD_BY_THEM

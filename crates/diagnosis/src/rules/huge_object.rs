@@ -7,7 +7,8 @@ use crate::findings::Findings;
 use crate::growth::Growth;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::large_objects::HugeObjects;
-use crate::reachability::{Reachability, goroutines_of};
+use crate::owner::is_standard_library;
+use crate::reachability::{Reachability, frame_of, goroutines_of};
 use crate::sentence::{growth as growth_of, level, look_for_change, place, service};
 use crate::site_certainty::{completeness, of_origin};
 use crate::subject::Subject;
@@ -87,7 +88,10 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         title: title.into(),
         sentence: format!("{what} {} {of}{by}.", if huge.sizes.len() == 1 { "is" } else { "are" },),
         factors: match &kept {
-            Some(kept) => vec![ConfidenceFactor { name: "share of them that this way keeps", value: kept.share }],
+            Some(kept) => vec![
+                ConfidenceFactor { name: "share of them that this way keeps", value: kept.share },
+                ConfidenceFactor { name: "share of the growth that they are", value: share_of(huge, w) },
+            ],
             None => factors(facts, growth, w, heap, huge),
         },
         rivals: heap.rivals.clone(),
@@ -102,7 +106,12 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
             // Who is seen works with it, and may have been handed it (seen in `lab/deaths`, heat-map: who
             // smooths a grid that another function makes).
             let by = match &heap.origin {
-                Origin::Suspects(s) if !s.is_empty() => format!("{function}, or who it has it from,"),
+                Origin::Suspects(_) if kept.as_ref().is_some_and(KeptHuge::is_variable) => {
+                    format!("whoever fills {function}")
+                }
+                Origin::Suspects(s) if !s.is_empty() || kept.is_some() => {
+                    format!("{function}, or who it has it from,")
+                }
                 _ => function.to_owned(),
             };
             format!("Bound the size of what {by} makes in one piece, or work through it in pieces.")
@@ -137,21 +146,29 @@ impl<'a> KeptHuge<'a> {
         let Origin::Suspects(suspects) = origin else { return None };
         let graph = facts.graph.as_ref().filter(|g| g.of_one_moment)?;
         let smallest = huge.sizes.last().copied().unwrap_or(0);
+        let is_kind = |p: &GraphPath| huge.kind.element.as_ref().is_none_or(|of| p.type_name.contains(of.as_str()));
         let are_those = |p: &&GraphPath| {
-            (1..=huge.sizes.len() as u64).contains(&p.objects) && p.bytes / p.objects >= smallest - smallest / 8
+            let few = (1..=huge.sizes.len() as u64).contains(&p.objects);
+            few && is_kind(p) && p.bytes / p.objects >= smallest - smallest / 8
         };
         let path = graph.paths.iter().filter(are_those).rev().max_by_key(|p| p.bytes)?;
         let it = Self { path, share: (path.bytes as f64 / huge.total().max(1) as f64).min(1.0) };
         let at = |s: &Suspect<'_>| s.at.function == it.holder();
+        // What the runtime, a finalizer or a library's goroutine leads to tells of no place in the program.
+        let module = &facts.target.module.path;
+        let is_a_place = it.is_variable() || goroutines_of(path).is_some() && !is_standard_library(it.holder(), module);
         let is_largest = path.bytes >= huge.largest() - huge.largest() / 8;
-        (is_largest && !it.holder().is_empty() && !suspects.first().is_some_and(at)).then_some(it)
+        (is_largest && is_a_place && !it.holder().is_empty() && !suspects.first().is_some_and(at)).then_some(it)
     }
 
     /// The function in whose frame they stand, or whose goroutines have them; else the variable.
     fn holder(&self) -> &'a str {
-        let frame = self.path.steps.get(1).and_then(|s| s.strip_prefix("[frame ")?.strip_suffix(']'));
         let root = || self.path.steps.first().and_then(|s| s.split_once(' ')).map_or("", |(_, name)| name);
-        frame.or_else(|| goroutines_of(self.path)).unwrap_or_else(root)
+        frame_of(self.path).or_else(|| goroutines_of(self.path)).unwrap_or_else(root)
+    }
+
+    fn is_variable(&self) -> bool {
+        self.path.steps.first().is_some_and(|root| root.starts_with("global "))
     }
 
     fn text(&self) -> String {
@@ -172,15 +189,18 @@ fn factors(
         Origin::Profiled(c) => {
             let has = c.current.bytes as f64 / huge.total().max(1) as f64;
             let name = "share of them that this function's allocations can be";
-            let share = huge.total() as f64 / w.growth().max(1) as f64;
             vec![
                 ConfidenceFactor { name, value: has.min(1.0) },
-                ConfidenceFactor { name: "share of the growth that they are", value: share.min(1.0).sqrt() },
+                ConfidenceFactor { name: "share of the growth that they are", value: share_of(huge, w) },
                 completeness(facts),
             ]
         }
         Origin::Suspects(_) => of_origin(facts, growth, w, heap),
     }
+}
+
+fn share_of(huge: &HugeObjects<'_>, w: &Window) -> f64 {
+    (huge.total() as f64 / w.growth().max(1) as f64).min(1.0).sqrt()
 }
 
 /// `one object of 800 MB`, `3 objects of 25.8 MB to 40.3 MB`.

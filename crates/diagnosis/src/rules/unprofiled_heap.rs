@@ -271,10 +271,14 @@ fn cure(
             "If each call in {} holds the same: build it once, and share it read-only. If it is what it was sent: bound how much one may read. Bound how many run at a time. ",
             held.root().name
         ),
-        (Mechanism::StaysAlive, None, _) => match heap.reach.as_ref().and_then(Reachability::bounding) {
-            Some(keeper) => format!("{keeper} "),
-            None => format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts)),
-        },
+        (Mechanism::StaysAlive, None, _) => {
+            match heap.reach.as_ref().and_then(|r| r.bounding().or_else(|| r.bounding_largest_way())) {
+                Some(keeper) => format!("{keeper} "),
+                None => {
+                    format!("Find what keeps what {place} allocates reachable, and bound it.{} ", look_first(facts))
+                }
+            }
+        }
         (mechanism, ..) => cure_of_suspect(mechanism, place),
     };
     format!("{known}{TO_KNOW_THE_LINE}")

@@ -87,8 +87,8 @@ fn wrapped(
     }
     // Behind the code, and the dictionary of a generic function.
     let captured = [8, 16].into_iter().filter_map(|offset| mem.ptr(func.plus(offset)).ok());
-    let begins = |at: &Addr| symbols.function_name(*at).is_some();
-    captured.map(|inner| code_of(mem, inner)).filter(|at| !at.is_null()).find(begins).unwrap_or(code)
+    let is_code = |at: &Addr| !at.is_null() && symbols.is_code(*at);
+    captured.map(|inner| code_of(mem, inner)).find(is_code).unwrap_or(code)
 }
 
 fn name(note: RootNote, function: &str) -> RootName {

@@ -75,6 +75,8 @@ struct State<'h> {
     symbols: Symbolizer<'h>,
     /// Functions by an address in them.
     frames: FxHashMap<Addr, String>,
+    /// What is captured, by the number of the closure's name and the field.
+    closures: FxHashMap<(u32, Label), Label>,
     /// Of each type: its pointers.
     fields: FxHashMap<Addr, Arc<Pointers>>,
     /// Where the pointers of the object of before lead to, sorted, with their names: children of one object
@@ -114,10 +116,10 @@ impl<'h, 'a> Labels<'h, 'a> {
     pub(super) fn of(heap: &'h Heap<'a>) -> Self {
         let types = TypeReader::new(heap.runtime, heap.memory);
         let symbols = Symbolizer::new(heap.memory, &heap.runtime.module, heap.runtime.layout);
-        let (frames, fields) = (FxHashMap::default(), FxHashMap::default());
+        let (frames, fields, closures) = (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
         let memory = BlockCache::new(heap.memory as &dyn Memory);
         let words = Words::new();
-        Self { heap, state: RefCell::new(State { memory, words, types, symbols, frames, fields, of: None }) }
+        Self { heap, state: RefCell::new(State { memory, words, types, symbols, frames, closures, fields, of: None }) }
     }
 
     /// What a label says.
@@ -207,7 +209,7 @@ impl<'h, 'a> Labels<'h, 'a> {
             Some((ObjectType::Value(at), name)) => {
                 let field = self.field(from, to, at, false);
                 return Ok(match closed_by(name) {
-                    Some(function) => self.in_closure(function, field),
+                    Some(function) => self.in_closure(from, function, field),
                     None => field,
                 });
             }
@@ -225,7 +227,7 @@ impl<'h, 'a> Labels<'h, 'a> {
             Some((ObjectType::Other, name)) if name.starts_with("func") => {
                 let captured = self.state.borrow_mut().words.number(CAPTURED);
                 return Ok(match closed_by(name) {
-                    Some(function) => self.in_closure(function, captured),
+                    Some(function) => self.in_closure(from, function, captured),
                     None => captured,
                 });
             }
@@ -235,10 +237,16 @@ impl<'h, 'a> Labels<'h, 'a> {
 
     /// `[func main.arm.func1] .X1`: what a function captures, with whose it is, for that is a place in the
     /// program (seen blind: timers that keep what their function holds, and nobody said which).
-    fn in_closure(&self, function: &str, field: Label) -> Label {
+    fn in_closure(&self, from: ObjectId, function: &str, field: Label) -> Label {
         let mut state = self.state.borrow_mut();
-        let field = state.words.all.get(field as usize).cloned().unwrap_or_default();
-        state.words.number(format!("[func {function}] {field}").trim_end())
+        let key = self.heap.types.name_number(self.heap.graph.layout(), from).map(|number| (number, field));
+        if let Some(known) = key.and_then(|key| state.closures.get(&key)) {
+            return *known;
+        }
+        let words = state.words.all.get(field as usize).cloned().unwrap_or_default();
+        let label = state.words.number(format!("[func {function}] {words}").trim_end());
+        state.closures.extend(key.map(|key| (key, label)));
+        label
     }
 
     /// The field by which an object points to another.

@@ -23,19 +23,22 @@ pub use tree::{TreeNode, dominator_tree};
 #[derive(Default)]
 struct Spelled {
     ways: Vec<(u32, Label)>,
+    /// Of what type what each leads to is, as it was met first.
+    types: Vec<Option<u32>>,
     numbers: FxHashMap<(u32, Label), u32>,
 }
 
 impl Spelled {
     /// The way that goes on from another by a step. Links of a list are one, also where they stand in arrays,
     /// and what has no name is none.
-    fn step(&mut self, before: u32, label: Label) -> u32 {
+    fn step(&mut self, before: u32, label: Label, of: Option<u32>) -> u32 {
         if label == EMPTY || self.get(before).is_some_and(|(_, last)| last == label) {
             return before;
         }
         if let Some((one, last)) = self.get(before)
             && let Some((above, known)) = self.get(one)
             && known == label
+            && self.type_of(one) == of
             && self.get(above).is_some_and(|(root, link)| root != 0 && link == last)
         {
             return one;
@@ -43,8 +46,13 @@ impl Spelled {
         let key = (before, label);
         *self.numbers.entry(key).or_insert_with(|| {
             self.ways.push(key);
+            self.types.push(of);
             self.ways.len() as u32
         })
+    }
+
+    fn type_of(&self, way: u32) -> Option<u32> {
+        self.types.get((way as usize).checked_sub(1)?).copied().flatten()
     }
 
     fn get(&self, way: u32) -> Option<(u32, Label)> {
@@ -63,7 +71,7 @@ impl Spelled {
     }
 }
 
-/// The shortest way to every live object.
+/// The shortest way to every live object, but those that only lists of pools lead to.
 pub struct Ways<'h, 'a> {
     heap: &'h Heap<'a>,
     paths: Paths,
@@ -111,16 +119,22 @@ impl<'h, 'a> Ways<'h, 'a> {
             })
             .collect();
         let mut spelled = Spelled::default();
+        let of = |to: Holder| match to {
+            Holder::Object(object) => self.heap.types.name_number(graph.layout(), object),
+            _ => None,
+        };
         let nodes: Vec<Holder> = ends.iter().map(|(node, _)| *node).collect();
-        let mut numbers =
-            self.paths.along(graph, &nodes, |before, from, to| spelled.step(before, self.labels.of_step(from, to)));
+        let mut numbers = self
+            .paths
+            .along(graph, &nodes, |before, from, to| spelled.step(before, self.labels.of_step(from, to), of(to)));
         // Leaves of one holder in a row: its pointers are read once.
         let mut last: Vec<(Holder, ObjectId, usize)> =
             ends.into_iter().zip(0..).filter_map(|((by, leaf), i)| Some((by, leaf?, i))).collect();
         last.sort_unstable();
         for (by, leaf, i) in last {
             if let Some(Some(way)) = numbers.get_mut(i) {
-                *way = spelled.step(*way, self.labels.of_step(by, Holder::Object(leaf)));
+                let leaf = Holder::Object(leaf);
+                *way = spelled.step(*way, self.labels.of_step(by, leaf), of(leaf));
             }
         }
         let spelled = |way: &Option<u32>| way.map(|way| spelled.words(&self.labels, way)).unwrap_or_default();

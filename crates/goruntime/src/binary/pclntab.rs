@@ -168,6 +168,12 @@ impl<'a> Symbolizer<'a> {
         self.name(self.find(pc)?)
     }
 
+    /// Whether an address is one of code of the program's own module.
+    #[must_use]
+    pub fn is_code(&self, pc: Addr) -> bool {
+        self.md.pcs.contains(pc)
+    }
+
     /// Start and length of the code of each wanted function.
     #[must_use]
     pub(crate) fn find_functions(&self, wanted: &[&str]) -> FxHashMap<String, (Addr, u64)> {

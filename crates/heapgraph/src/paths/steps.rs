@@ -44,7 +44,7 @@ impl Tree {
         step
     }
 
-    /// The step before `above`, where the two of them have come twice and would a third time: links of a list
+    /// The step before `above`, where a step of `label` would be the second pair of the two: links of a list
     /// that stand in arrays, as of a skip list or a tree (seen blind: windows in a skip list, told as forty
     /// ways of 5 MB each).
     fn pair_that_repeats(&self, above: Step, label: u64) -> Option<u32> {
