@@ -185,8 +185,8 @@ impl<'a> Reachability<'a> {
         self.graph.roots_not_read.is_empty()
     }
 
-    /// Part of the growth that goroutines in some functions keep, and that ways from them lead to, at most: what
-    /// no way tells of may be theirs as well.
+    /// Part of the growth that goroutines in some functions keep, and that ways from them lead to, at most:
+    /// what no way tells of may be theirs as well.
     pub(crate) fn part_of_goroutines(&self, is_of: impl Fn(&str) -> bool) -> f64 {
         let roots = self.graph.roots.iter().filter(|r| r.kind == "goroutine" && is_of(&r.name));
         let ways = self.graph.paths.iter().filter(|p| goroutines_of(p).is_some_and(&is_of));
@@ -224,8 +224,8 @@ impl<'a> Reachability<'a> {
         }
     }
 
-    /// The one object that several lead to and that keeps most of it, unless it is a library's server, or most
-    /// of it is each of a crowd's; and the part of the growth that it keeps, at least.
+    /// The one object that several lead to and that keeps most of it, unless it is a library's server, or
+    /// most of it is each of a crowd's; and the part of the growth that it keeps, at least.
     pub(crate) fn shared_object(&self) -> Option<(SharedObject<'a>, f64)> {
         let shared = self.shared.filter(|_| self.crowd().is_none());
         shared.filter(|(shared, _)| !is_of_a_server(shared.name()))

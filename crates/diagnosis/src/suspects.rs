@@ -154,9 +154,9 @@ pub(crate) fn held_up_beside<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &W
     (some >= all * AS_MANY && all >= some * AS_MANY).then_some(pile)
 }
 
-/// Those for whose end goroutines wait that have started them, if they wait themselves and are as many or more:
-/// what they wait for is the matter (seen blind: a TLS proxy, of which `join` waits for the two that copy;
-/// "see which Done is missing", of reads without a deadline).
+/// Those for whose end goroutines wait that have started them, if they wait themselves and are as many or
+/// more: what they wait for is the matter (seen blind: a TLS proxy, of which `join` waits for the two that
+/// copy; "see which Done is missing", of reads without a deadline).
 pub(crate) fn awaited_by<'a>(facts: &'a Facts, calls: &Calls<'a>, window: &Window) -> Option<Calls<'a>> {
     let all = calls.waiting.as_ref()?.count as f64;
     let pile = pile_of(facts, window, |group| waits_for(facts, calls, group))?;

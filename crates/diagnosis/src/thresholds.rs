@@ -318,8 +318,8 @@ pub(crate) mod unprofiled_heap {
     /// Part of what is live from which on a way by which it is kept is told, where nobody keeps most of a
     /// growth. Chosen: a third of it is worth a look.
     pub(crate) const LARGE_PART: f64 = 0.33;
-    /// Part of the growth, at least, that must be kept by that way for the sentence to be about it. Chosen: of a
-    /// growth of saw-teeth the most is garbage.
+    /// Part of the growth, at least, that must be kept by that way for the sentence to be about it. Chosen:
+    /// of a growth of saw-teeth the most is garbage.
     pub(crate) const MIN_PART: f64 = 0.2;
     /// Functions that call one of a library, up to which they are named. Chosen likewise.
     pub(crate) const MOST_CALLERS: usize = 4;

@@ -31,8 +31,8 @@ pub(crate) struct Timers<'a> {
     way: &'a GraphPath,
     /// The program's function that those of most of it run, where it is known.
     function: Option<&'a str>,
-    /// Where the program sets them: where that function is written; else all places, if they are few and it may
-    /// be any of them.
+    /// Where the program sets them: where that function is written; else all places, if they are few and it
+    /// may be any of them.
     set_in: Vec<&'a GraphPlace>,
     /// Whether they are those of contexts with a deadline.
     pub(crate) of_contexts: bool,

@@ -74,8 +74,9 @@ pub(crate) fn collection(facts: &Facts, reach: Option<&Reachability<'_>>) -> Opt
     ))
 }
 
-/// Series of a metric, one for each set of label values that was ever seen (`prometheus.MetricVec`): a bound of
-/// the map is none that a program could set (seen blind: a label with the text of an error that has a URL).
+/// Series of a metric, one for each set of label values that was ever seen (`prometheus.MetricVec`): a bound
+/// of the map is none that a program could set (seen blind: a label with the text of an error that has a
+/// URL).
 fn series(graph: &GraphFacts) -> Option<String> {
     let of_metrics = graph.census.iter().filter(|c| c.type_name.contains("prometheus.metricWithLabelValues"));
     let c = of_metrics.max_by_key(|c| c.retained_bytes).filter(|c| share_of_live(graph, c.retained_bytes) >= SERIES)?;

@@ -256,8 +256,8 @@ pub(crate) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects
 /// The function of the program that a goroutine is in: the innermost of its main module, else of any module
 /// but the standard library, else but the runtime; where there is none, the first function.
 fn function(g: &Goroutine, module: &str) -> String {
-    // Wrappers that Go hides stand in no stack that is shown (seen blind: `(*onlyReader).Read`, of an embedded
-    // reader), unless there is nothing else.
+    // Wrappers that Go hides stand in no stack that is shown (seen blind: `(*onlyReader).Read`, of an
+    // embedded reader), unless there is nothing else.
     let all = g.stack.iter().all(|c| c.elided);
     let calls = || g.stack.iter().filter(|c| all || !c.elided).map(|c| c.frame.function.as_str());
     let found = calls().find(|f| is_of_program(f, module)).or_else(|| calls().find(|f| is_of_module(f)));

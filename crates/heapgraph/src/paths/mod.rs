@@ -200,7 +200,8 @@ impl Paths {
     /// The shortest paths to all of `set`, merged where they have steps in common, in at most `most` steps
     /// (at least one: the first stands before all roots). `label` names a step, from what holds
     /// ([`Holder::All`] before a root) to what is held: its type and the field's offset, say. Steps of one
-    /// label in a row are one that repeats, and so is a pair of them. A step's number is higher than that of the step before it.
+    /// label in a row are one that repeats, and so is a pair of them. A step's number is higher than that of
+    /// the step before it.
     pub fn merged(
         &self,
         graph: &Graph,

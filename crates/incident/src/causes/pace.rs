@@ -27,9 +27,9 @@ pub(super) fn of_requests(scene: &Scene<'_>, cause: &mut Cause, levels: Option<(
             return false;
         }
         // Whoever it is that asks, and whether again: not so much more often (seen blind in lab/cluster: one
-        // caller that asks for three million rows at once, as rarely as before; each death was tried again, and
-        // "more requests than it can hold" came first).
-        // What is tried again while it waits piles up by itself.
+        // caller that asks for three million rows at once, as rarely as before; each death was tried again,
+        // and "more requests than it can hold" came first). What is tried again while it waits piles up by
+        // itself.
         let outpaces = asked(scene).filter(|rise| !is_storm && pace > rise * PACE);
         if let Some(rise) = outpaces {
             let text = format!(
