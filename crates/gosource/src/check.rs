@@ -12,8 +12,8 @@ use crate::finding::{Certainty, Finding, Level, Related};
 use crate::fingerprint::fnv;
 use crate::meaning::case::Case;
 use crate::meaning::who_runs::{
-    helps_tests, is_a_change, is_a_fake, is_command, is_command_line, is_for_tests, is_test_package, runs_through,
-    talks,
+    helps_tests, is_a_change, is_a_fake, is_command, is_command_line, is_for_tests, is_named_as_command,
+    is_test_package, runs_through, talks,
 };
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source, stands_in, supports_tests};
 use crate::rules::{ALL, Entry, Out, Report};
@@ -225,6 +225,7 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, part: &mut Part) {
             let prompt = || {
                 is_command_line(case.pkg, file)
                     || file.name.split('/').any(|folder| folder == "cli")
+                    || is_named_as_command(file, report_function)
                     || report_function.is_some_and(is_command)
                     || waits && report_function.is_some_and(|f| talks(case, f))
             };

@@ -9,6 +9,9 @@ use crate::finding::{Finding, Level};
 /// Calls that are followed from a function to the program's start.
 const MAX_FAR: u32 = 12;
 
+/// Calls that are followed from a function to a request.
+const MAX_ASKED: u32 = 4;
+
 /// All packages' calls, by what is called.
 #[derive(Default)]
 struct Callers {
@@ -62,6 +65,7 @@ impl Callers {
     fn answer(&mut self, ask: &Ask) -> bool {
         match ask {
             Ask::Once(function) => self.runs_once(*function, MAX_FAR),
+            Ask::Unasked(function) => !self.is_asked(*function, MAX_ASKED),
             Ask::Bounds(functions, bound) => functions.iter().any(|f| self.bounds(*f, *bound)),
         }
     }
@@ -88,6 +92,13 @@ impl Callers {
             && calls.iter().all(|c| !c.often && c.caller != function && self.runs_once(c.caller, far));
         self.once.insert(function, once);
         once
+    }
+
+    /// Whether a call of a function runs for requests, or of one that calls it.
+    fn is_asked(&self, function: Key, far: u32) -> bool {
+        let Some(far) = far.checked_sub(1) else { return false };
+        let calls = self.to.get(&function).map_or(&[][..], Vec::as_slice);
+        calls.iter().any(|c| c.asked || c.caller != function && self.is_asked(c.caller, far))
     }
 
     /// Whether a function bounds something itself; of a method of which only the name is known, all of that

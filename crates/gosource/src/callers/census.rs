@@ -6,7 +6,7 @@ use super::{Bound, Key};
 use crate::fingerprint::fnv;
 use crate::meaning::case::Case;
 use crate::meaning::channels::last_name;
-use crate::meaning::shared::under_once;
+use crate::meaning::shared::{by_requests, under_once};
 use crate::project::supports_tests;
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::syntax::calls::{How, Site};
@@ -24,6 +24,8 @@ pub(super) struct Call {
     pub(super) caller: Key,
     /// Whether it stands in a loop or runs for requests, or is a mention whose calls are not seen.
     pub(super) often: bool,
+    /// Whether it runs for requests.
+    pub(super) asked: bool,
 }
 
 /// What a package leaves for others.
@@ -127,7 +129,10 @@ impl Census {
                     continue;
                 }
                 let often = site.in_loop || runs_often(case, id, f, site.unit);
-                out.add(callees, own, often);
+                let asked = case.calls.is_hot(case.pkg, id, site.unit)
+                    && by_requests(case, id, site.unit)
+                    && !is_start(case, f);
+                out.add(callees, own, often, asked);
             }
             out.bounds.extend(time.then_some((own, Bound::Time)));
             out.bounds.extend(number.then_some((own, Bound::Number)));
@@ -147,7 +152,7 @@ impl Census {
             if let Node::Expr(e) = node
                 && let Some(call) = e.call()
             {
-                self.add(keys_of(case, case.pkg.callee(&own, &call.fun), paths), start, false);
+                self.add(keys_of(case, case.pkg.callee(&own, &call.fun), paths), start, false, false);
             }
             true
         });
@@ -207,13 +212,13 @@ impl Census {
             _ => false,
         };
         if may_be {
-            self.add(keys_of(case, case.pkg.callee(f, e), named.paths), own, often);
+            self.add(keys_of(case, case.pkg.callee(f, e), named.paths), own, often, false);
         }
     }
 
-    fn add(&mut self, callees: [Option<(Key, Option<Key>)>; 2], caller: Key, often: bool) {
+    fn add(&mut self, callees: [Option<(Key, Option<Key>)>; 2], caller: Key, often: bool, asked: bool) {
         let calls = callees.into_iter().flatten();
-        self.calls.extend(calls.map(|(callee, exact)| Call { callee, exact, caller, often }));
+        self.calls.extend(calls.map(|(callee, exact)| Call { callee, exact, caller, often, asked }));
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) enum Ask {
     /// Whether all calls of this function lead back to the program's start, none of them in a loop or for a
     /// request: then what is found there happens once in a process.
     Once(Key),
+    /// Whether no call of this function that the module has runs for requests: then what is found there is as
+    /// a rule as many as somebody has set up.
+    Unasked(Key),
     /// Whether what is called there bounds its own wait or number.
     Bounds(Vec<Key>, Bound),
 }
@@ -39,6 +42,9 @@ impl Ask {
         match self {
             Self::Once(_) => {
                 "; all calls of this function that the module has lead back to the program's start, none in a loop or for a request: it happens once in a process"
+            }
+            Self::Unasked(_) => {
+                "; no request is seen to reach it, in any package of the module, and what is made has no end of its own: as a rule there are as many as somebody sets up"
             }
             Self::Bounds(_, Bound::Time) => "; what is called sets a deadline of its own: it is waited for no longer",
             Self::Bounds(_, Bound::Number) => {

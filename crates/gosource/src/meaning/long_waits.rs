@@ -8,7 +8,8 @@
 use crate::meaning::case::Case;
 use crate::meaning::channels::{local_room, made};
 use crate::meaning::locks::Op;
-use crate::meaning::loops::loops_in;
+use crate::meaning::loops::{each_node, loops_in};
+use crate::meaning::places::{Long, container, same};
 use crate::meaning::rooms::may_have_none;
 use crate::meaning::who_takes::{Takers, Told};
 use crate::syntax::ast::{Expr, ExprKind, ForHead, Span, Stmt, StmtKind, Type};
@@ -21,6 +22,8 @@ use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 pub(crate) enum Kind {
     /// A send to each of many: the slowest of those who receive keeps all others.
     Each,
+    /// The same, to a collection that the package only ever adds to: nobody in it leaves while others send.
+    EachForGood,
     /// A send to a channel that is made without room, or that somebody else gives.
     Send,
     /// A send to a channel of which it is not known how much room it has.
@@ -38,7 +41,7 @@ pub(crate) fn kind<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>)
     match node {
         Node::Stmt(Stmt { kind: StmtKind::Send(channel, _), span }) => {
             if is_each(case, f, channel, *span) {
-                Kind::Each
+                if only_grows(case, f, *span) { Kind::EachForGood } else { Kind::Each }
             } else if made_here(case, f, channel) || may_have_none(case, f, channel) {
                 Kind::Send
             } else {
@@ -60,6 +63,11 @@ pub(crate) fn doubt(case: &Case<'_>, told: &Told, takers: Option<&Takers>) -> Op
     let hot = case.calls.is_hot(case.pkg, id, unit) || is_started_often(case, id, unit);
     if told.kind == Kind::Each {
         return None;
+    }
+    if told.kind == Kind::EachForGood {
+        return Some(
+            "nobody leaves the list that is sent to, as far as this package tells: who is in it is there to receive",
+        );
     }
     let Some(takers) = takers else { return Some("whose lock it is, and who else wants it, is not told here") };
     // A goroutine of many may well be the one that is to wait for an answer.
@@ -134,6 +142,51 @@ fn is_each<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, at: Spa
         _ => false,
     };
     names_one(channel, &|e| of_round(e) || taken(e))
+}
+
+/// Whether what the loop around a send goes over is a list or a map that lives on and that nothing in the
+/// package makes smaller.
+fn only_grows<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
+    let around = f.scope.units.iter().flat_map(|u| loops_in(u.body)).filter(|(_, _, l)| l.body.span.contains(at));
+    let mut places = around
+        .filter_map(|(_, _, l)| match &l.head {
+            // `h.subs[topic]` is a list of the map `h.subs`.
+            ForHead::Range { over, .. } => match &over.kind {
+                ExprKind::Index(map, _) => container(case.pkg, f, map).map(|p| (p, true)),
+                _ => container(case.pkg, f, over).map(|p| (p, false)),
+            },
+            _ => None,
+        })
+        .peekable();
+    places.peek().is_some()
+        && places.all(|(place, of_map)| {
+            let smaller = case.is_tamed(place) || of_map && case.has_tamed_elements(place);
+            !smaller && is_added_to(case, place)
+        })
+}
+
+/// Whether the package puts something into a list or a map: of one that nothing here fills others may take out,
+/// too.
+fn is_added_to<'a>(case: &Case<'a>, place: Long<'a>) -> bool {
+    case.funcs().any(|(_, g)| {
+        let mut added = false;
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, r) = &s.kind
+                {
+                    added |= l.iter().any(|t| match &t.kind {
+                        ExprKind::Index(m, _) => same(case.pkg, g, m, place),
+                        _ => {
+                            same(case.pkg, g, t, place)
+                                && r.iter().filter_map(Expr::call).any(|c| c.fun.ident() == Some("append"))
+                        }
+                    });
+                }
+            });
+        }
+        added
+    })
 }
 
 /// Whether an expression names such a variable.

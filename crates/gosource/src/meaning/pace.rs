@@ -3,9 +3,10 @@
 use crate::meaning::case::Case;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::{each_node, is_clock};
-use crate::syntax::ast::{Block, Expr, Span, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Expr, For, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
-use crate::syntax::{FnId, Function, Role, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
 /// Whether a loop receives from a stream of gRPC of which this program is the client: `request, err :=
 /// c.Recv()` of a parameter whose type is named `..._ProcessClient`.
@@ -52,8 +53,94 @@ pub(crate) fn waits_for_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a B
             });
             all && waited
         }
-        StmtKind::Expr(_) => ticks(s),
+        // A receive from a clock, or a sleep of whatever kind: `time.Sleep(d)`, `sleepWithJitter(d)`.
+        StmtKind::Expr(e) => ticks(s) || e.call().is_some_and(|c| last_name(&c.fun).to_lowercase().contains("sleep")),
         _ => false,
+    })
+}
+
+/// Whether a loop waits for signals to the process: for a channel that the function has given to
+/// `signal.Notify`.
+pub(crate) fn waits_for_signals<'a>(case: &Case<'a>, f: &Function<'a>, l: &'a For<'a>) -> bool {
+    let text = case.file(f).at(f.decl.span);
+    let notified = |c: &Expr<'a>| text.contains(&format!("signal.Notify({}", case.file(f).at(c.span)));
+    let mut waits = matches!(&l.head, ForHead::Range { over, .. } if notified(over));
+    each_node(&l.body, |node| {
+        if let Node::Expr(e) = node {
+            waits |= e.unary("<-").is_some_and(notified);
+        }
+    });
+    waits
+}
+
+/// Whether the round makes a channel that the goroutine uses, and hands it on to a function, which may wait for
+/// the goroutine: `errs := make(chan error, 1); go func() { errs <- run() }(); err := report(batch, errs)`.
+pub(crate) fn is_waited_for_by_callee<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    body: &'a Block<'a>,
+    started: &'a Expr<'a>,
+) -> bool {
+    let own = f.scope.vars.iter().enumerate().filter(|(_, v)| {
+        body.span.contains(v.span)
+            && !started.span.contains(v.span)
+            && matches!(v.init, Init::Value(e, 0) if super::channels::made(case.pkg, f, e).is_some())
+    });
+    let uses = |var: usize| {
+        let mut uses = false;
+        crate::syntax::visit::expr(started, &mut |node| {
+            if let Node::Expr(e) = node {
+                uses |= f.scope.var(e) == Some(var);
+            }
+            !uses
+        });
+        uses
+    };
+    own.map(|(var, _)| var).filter(|var| uses(*var)).any(|var| {
+        case.sites(id).iter().any(|s| {
+            s.how == How::Plain
+                && body.span.contains(s.expr.span)
+                && s.expr.span.start > started.span.end
+                && !matches!(s.callee, Callee::Builtin(_))
+                && s.call.args.iter().any(|a| f.scope.var(a) == Some(var))
+        })
+    })
+}
+
+/// Whether the round ends the goroutine before with a `cancel` in the block of the start, or waits right after it
+/// in a select whose cases all leave or wait for an end.
+pub(crate) fn replaces_or_waits<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
+    let mut blocks: Vec<&'a [Stmt<'a>]> = vec![&body.stmts];
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node {
+            match &s.kind {
+                StmtKind::If(i) => blocks.push(&i.then.stmts),
+                StmtKind::Block(b) => blocks.push(&b.stmts),
+                StmtKind::Select(cases) => blocks.extend(cases.iter().map(|c| c.body.as_slice())),
+                StmtKind::Switch(sw) => blocks.extend(sw.cases.iter().map(|c| c.body.as_slice())),
+                _ => {}
+            }
+        }
+    });
+    blocks.into_iter().any(|list| {
+        let at = list.iter().position(|s| s.span.contains(start) && matches!(s.kind, StmtKind::Go(_)));
+        let Some(at) = at else { return false };
+        let ended = list.iter().take(at).any(|s| {
+            let text = case.file(f).at(s.span).to_lowercase();
+            text.contains("cancel()") && !text.starts_with("defer")
+        });
+        let waits = list.get(at + 1).is_some_and(|s| match &s.kind {
+            StmtKind::Select(cases) => cases.iter().all(|c| {
+                let ends = match c.comm.as_ref().map(|s| &s.kind) {
+                    Some(StmtKind::Expr(e)) => e.unary("<-").is_some_and(|c| ends_something(last_name(c))),
+                    _ => false,
+                };
+                c.comm.is_some() && (ends || c.body.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_))))
+            }),
+            _ => false,
+        });
+        ended || waits
     })
 }
 

@@ -3,6 +3,9 @@
 use crate::syntax::ast::{Expr, ExprKind, Type};
 use crate::syntax::{Function, Package, VarKind};
 
+/// Structs in structs that a field is looked for in.
+const MAX_EMBEDDED: u32 = 4;
+
 /// A place that outlives the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Long<'a> {
@@ -22,6 +25,25 @@ impl Long<'_> {
     }
 }
 
+/// The type that a field is declared in, where it is one that an embedded struct of this package has.
+pub(crate) fn owner_of<'a>(pkg: &Package<'a>, of: &'a str, field: &str) -> &'a str {
+    let mut at = of;
+    for _ in 0..MAX_EMBEDDED {
+        let Type::Struct(fields) = pkg.underlying(&Type::plain(at)) else { return of };
+        if fields.iter().any(|f| f.name == field && !f.embedded) {
+            return at;
+        }
+        // Of one that embeds several it is not looked for.
+        let mut inner = fields.iter().filter(|f| f.embedded).filter_map(|f| match f.ty.pointee().name() {
+            Some(("", name)) => pkg.types.get_key_value(name).map(|(name, _)| *name),
+            _ => None,
+        });
+        let (Some(next), None) = (inner.next(), inner.next()) else { return of };
+        at = next;
+    }
+    of
+}
+
 /// Whether a place lives longer than the call.
 pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
     let root = e.root()?;
@@ -35,7 +57,7 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
                 _ => None,
             };
             Some(match of.zip(first_field(e)) {
-                Some((of, field)) => Long::Field(of, field),
+                Some((of, field)) => Long::Field(owner_of(pkg, of, field), field),
                 None => Long::Package(name),
             })
         }
@@ -45,7 +67,8 @@ pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Opt
             if var.kind != VarKind::Receiver || !pointer {
                 return None;
             }
-            first_field(e).map(|field| Long::Field(f.receiver_type().unwrap_or_default(), field))
+            let of = f.receiver_type().unwrap_or_default();
+            first_field(e).map(|field| Long::Field(owner_of(pkg, of, field), field))
         }
     }
 }
@@ -55,7 +78,11 @@ pub(crate) fn same<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>, long: 
     match (&e.kind, long) {
         (ExprKind::Ident(name), Long::Package(of)) => *name == of && f.scope.var(e).is_none(),
         (ExprKind::Selector(x, name), Long::Field(of, field)) => {
-            name.name == field && pkg.type_of(f, x).name().is_none_or(|(path, n)| path.is_empty() && n == of)
+            name.name == field
+                && pkg
+                    .type_of(f, x)
+                    .name()
+                    .is_none_or(|(path, n)| path.is_empty() && (n == of || owner_of(pkg, n, field) == of))
         }
         _ => false,
     }
@@ -70,7 +97,7 @@ pub(crate) fn container<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -
     }
     let (x, field) = e.selector().filter(|(x, _)| x.selector().is_some())?;
     match pkg.type_of(f, x).name() {
-        Some(("", of)) if pkg.types.contains_key(of) => Some(Long::Field(of, field)),
+        Some(("", of)) if pkg.types.contains_key(of) => Some(Long::Field(owner_of(pkg, of, field), field)),
         _ => None,
     }
 }

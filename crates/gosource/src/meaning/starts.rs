@@ -228,6 +228,22 @@ pub(crate) fn waits_for_end<'a>(f: &Function<'a>, started: &Expr<'a>) -> bool {
     }
 }
 
+/// Whether a literal begins by making a context with a time, which all that it does then has.
+pub(crate) fn has_own_time<'a>(case: &Case<'a>, f: &Function<'a>, started: &Expr<'a>) -> bool {
+    let Some(u) = started.call().and_then(|c| f.scope.units.iter().find(|u| u.span == c.fun.span)) else {
+        return false;
+    };
+    u.body.stmts.first().is_some_and(|s| match &s.kind {
+        StmtKind::Define(_, r) => r.first().and_then(Expr::call).is_some_and(|c| {
+            matches!(
+                case.pkg.callee(f, &c.fun),
+                Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithTimeoutCause")
+            )
+        }),
+        _ => false,
+    })
+}
+
 /// Whether the round sets a deadline on something that the goroutine then uses.
 pub(crate) fn has_deadline<'a>(
     case: &Case<'a>,
@@ -254,14 +270,18 @@ pub(crate) fn has_deadline<'a>(
     uses
 }
 
-/// Whether a start stands under a condition or in a case of a select, and the goroutine takes nothing that
-/// the round made: not one for each thing that comes, but something to be done now and then.
+/// Whether a start stands under a condition or in a case of a select, or its round waits for a word, and the
+/// goroutine takes nothing that the round made: not one for each thing that comes, but something to be done
+/// now and then.
 pub(crate) fn is_kick<'a>(f: &Function<'a>, body: &'a Block<'a>, start: Span, started: &'a Expr<'a>) -> bool {
     let mut conditional = false;
     each_node(body, |node| {
         if let Node::Stmt(s) = node {
             conditional |=
                 matches!(s.kind, StmtKind::If(_) | StmtKind::Select(_) | StmtKind::Switch(_)) && s.span.contains(start);
+        }
+        if let Node::Expr(e) = node {
+            conditional |= e.unary("<-").is_some() && !started.span.contains(e.span);
         }
     });
     let mut own = false;

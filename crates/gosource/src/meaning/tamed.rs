@@ -30,7 +30,7 @@ impl<'a> Named<'a> {
             }
             ExprKind::Selector(x, name) => match pkg.type_of(f, x).name() {
                 None => Some(Self::Field(None, name.name)),
-                Some(("", of)) => Some(Self::Field(Some(of), name.name)),
+                Some(("", of)) => Some(Self::Field(Some(super::places::owner_of(pkg, of, name.name)), name.name)),
                 Some(_) => None,
             },
             _ => None,

@@ -36,6 +36,23 @@ pub(crate) fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool 
     (of_command || pkg.files.iter().filter(here).any(parses)) && !pkg.files.iter().any(serves)
 }
 
+/// Whether a file is of a program for a command line by the name of its folder, `cmd/tempo-cli`, or a function
+/// is the work of one command by its receiver: `(c *ExportCommand) Execute(args)`. What serves is no command.
+pub(crate) fn is_named_as_command(file: &ParsedFile<'_>, f: Option<&Function<'_>>) -> bool {
+    if file.text.contains("ListenAndServe") || file.text.contains(".Serve(") {
+        return false;
+    }
+    let folder = file.name.rsplit('/').nth(1).unwrap_or_default();
+    let by_folder = folder == "cli" || ["-cli", "_cli", "ctl"].iter().any(|end| folder.ends_with(end));
+    let by_receiver = f.and_then(Function::receiver_type).is_some_and(|of| {
+        let commands = ["Command", "Cmd"].iter().any(|end| of.ends_with(end));
+        let of_flags = ["github.com/alecthomas/kong", "go-flags", "github.com/spf13/cobra", "urfave/cli"];
+        let runs = file.text.contains(&format!("{of}) Execute(")) || file.text.contains(&format!("{of}) Run("));
+        commands && (runs || of_flags.iter().any(|i| file.text.contains(i)))
+    });
+    by_folder || by_receiver
+}
+
 /// Whether a program goes through its work and ends: a package `main` without a loop that has no end, a
 /// select, a handler or a listener. One that is told on its command line what to go through, and prints what
 /// it finds, may wait for its own goroutines and for Ctrl-C meanwhile.

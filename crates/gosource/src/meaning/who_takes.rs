@@ -124,7 +124,7 @@ impl WhoTakes {
                         *report,
                         "nobody else takes it here, and nothing is set under it: that there is one at a time is what it is for",
                     ));
-                } else if steps && *kind != Kind::Each {
+                } else if steps && !matches!(kind, Kind::Each | Kind::EachForGood) {
                     out.push((
                         *report,
                         "most who take it here wait under it themselves: that there is one step at a time may well be what it is for",

@@ -92,6 +92,13 @@ impl Rule for AppendNeverCleared {
                         found.why =
                             Some(format!("`{of}` is made where a request comes in: it lives no longer than that"));
                     }
+                    let own = case.file(f).at(target.span);
+                    if stands_under(case.pkg, f, s.span, |cond| {
+                        cond == format!("{own} == nil") || cond == format!("len({own}) == 0")
+                    }) {
+                        found.level = Level::Hint;
+                        found.why = Some("it is filled where it was empty before: once".into());
+                    }
                     if is_for_nothing_given(case, f, s.span) {
                         found.level = Level::Hint;
                         found.why = Some(

@@ -54,6 +54,11 @@ impl Rule for BodyNotClosed {
                             .into(),
                     );
                 }
+                if leak.closed_elsewhere && is_read_whole_before(case, f, leak.open.span, &leak.exits, name) {
+                    found.level = Level::Hint;
+                    found.why =
+                        Some("where it stays open it has been read to its end, which gives the connection back".into());
+                }
                 for exit in leak.exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "still open where this path ends".into()));
                 }
@@ -69,6 +74,10 @@ fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> b
         case.pkg.callee(f, &call.fun),
         Callee::Package("net/http", "Head") | Callee::Method("net/http", "Client", "Head")
     ) {
+        return true;
+    }
+    // `s.request(ctx, "HEAD", key)`, of a function that makes the request.
+    if call.args.iter().any(|a| matches!(case.file(f).at(a.span), "\"HEAD\"" | "http.MethodHead")) {
         return true;
     }
     let made = call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
@@ -91,6 +100,24 @@ fn has_failed_to_read(text: &str, exit: Span, name: &str) -> bool {
             || l.contains(&format!("ioutil.Discard, {name}.Body)"))
     };
     reads(test) || lines.next().is_some_and(reads)
+}
+
+/// Whether the whole body is read, on the level of the function or of the loop that the request stands in,
+/// before every place where a path ends with it open.
+fn is_read_whole_before<'a>(case: &Case<'a>, f: &Function<'a>, open: Span, exits: &[Span], name: &str) -> bool {
+    let text = case.file(f).text;
+    let first = exits.iter().map(|e| e.start).min().unwrap_or_default();
+    let between = text.get(open.end as usize..first as usize).unwrap_or_default();
+    // As deep as the request: what stands under a condition may not have been read.
+    let indent = |at: usize| {
+        let line = text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+        text.get(line..at).unwrap_or_default().chars().take_while(|c| c.is_whitespace()).count()
+    };
+    let depth = indent(open.start as usize);
+    between.match_indices(&format!("ReadAll({name}.Body)")).any(|(at, _)| {
+        let at = open.end as usize + at;
+        indent(at) == depth && !text.get(..at).unwrap_or_default().ends_with("if ")
+    })
 }
 
 /// Calls of this package that a response is followed through.

@@ -4,8 +4,8 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, Use, local_room, uses};
 use crate::meaning::fields::fields_of;
-use crate::meaning::loops::{loops_in, rounds};
-use crate::syntax::ast::Span;
+use crate::meaning::loops::{Length, leads_out, length, loops_in, rounds};
+use crate::syntax::ast::{ExprKind, ForHead, Span};
 use crate::syntax::{Function, Init, VarKind};
 
 /// The rule.
@@ -70,7 +70,8 @@ impl Rule for ChannelOneSided {
                     && first.1.start > send.1.start
                     && !is_repeated(f, first)
                     && uses.iter().filter(|u| is(u, &[Use::Send, Use::SendInSelect])).all(|u| u.2 == v.unit)
-                    && sent_before(case, f, &uses, first.1.start).is_some_and(|n| n > room)
+                    && (sent_before(case, f, &uses, first.1.start).is_some_and(|n| n > room)
+                        || is_sent_by_data(case, f, &uses, first.1.start))
                 {
                     let has = if room == 0 { "no room".to_owned() } else { format!("room for {room}") };
                     let found = out.found(
@@ -79,6 +80,13 @@ impl Rule for ChannelOneSided {
                         format!("`{name}` has {has}, and who sends here receives only afterwards: it waits for itself"),
                     );
                     found.related.push((f.file, first.1, "the first receive".into()));
+                    if sent_before(case, f, &uses, first.1.start).is_none_or(|n| n <= room) {
+                        found.level = Level::Warning;
+                        found.why = Some(
+                            "as many are sent as there is data, and nothing in the loop leads out or looks at the room"
+                                .into(),
+                        );
+                    }
                 }
             }
         }
@@ -119,6 +127,26 @@ fn in_fields(case: &Case<'_>, out: &mut Out) {
 
 /// What is done, where, in which unit, and whether in a loop of it.
 type Seen = (Use, Span, usize, bool);
+
+/// Whether a plain loop over what there is sends a value in each round before a place: how many fit is a
+/// number in the text, and how many come is not.
+fn is_sent_by_data<'a>(case: &Case<'a>, f: &'a Function<'a>, uses: &[Seen], before: u32) -> bool {
+    uses.iter().filter(|u| u.0 == Use::Send && u.1.start < before && u.3).any(|(_, span, unit, _)| {
+        let Some(u) = f.scope.units.get(*unit).filter(|u| u.loops == 0) else { return false };
+        loops_in(u.body).into_iter().any(|(_, label, l)| {
+            let plain = l.body.stmts.iter().any(|s| s.span == *span);
+            let open = matches!(&l.head, ForHead::Range { over, .. } if !matches!(over.kind, ExprKind::Lit(..) | ExprKind::Composite(..)));
+            // Of a table of the text, or a number, as many come as it says.
+            let told = matches!(&l.head, ForHead::Range { over, .. } if over.ident().is_some() && f.scope.var(over).is_none());
+            plain
+                && open
+                && !told
+                && rounds(case.pkg, f, l).is_none()
+                && !leads_out(case.pkg, f, l, label)
+                && matches!(length(case.pkg, f, l), Length::Counted)
+        })
+    })
+}
 
 /// How many values are sent before a place at the least, where the text says it: of sends in a loop the
 /// loop's rounds count.

@@ -56,7 +56,12 @@ impl Rule for ClientNoTimeout {
             }
         }
         let untimed = |e: &Expr<'_>| {
-            matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Client", .. }), elements)
+            // `new(http.Client)` is `&http.Client{}`.
+            e.call().is_some_and(|c| {
+                let of = c.args.first().map(|a| &a.kind);
+                c.fun.ident() == Some("new")
+                    && matches!(of, Some(ExprKind::Type(Type::Name { path: "net/http", name: "Client", .. })))
+            }) || matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Client", .. }), elements)
                 if !elements.iter().any(|(k, v)| k.as_ref().is_some_and(|k| k.ident() == Some("Timeout")) && !is_zero(v)))
         };
         const SENTENCE: &str = "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever";
@@ -84,6 +89,20 @@ impl Rule for ClientNoTimeout {
             if text_of(case, &at, span).is_some_and(|text| text.replace(' ', "").contains("Timeout:0,")) {
                 found.level = Level::Hint;
                 found.why = Some("its Timeout is written as 0: whoever did that wants none".into());
+            }
+            let given_another = matches!(holder, Holder::Local(id, var) if case.pkg.funcs.get(id)
+                .and_then(|f| f.scope.vars.get(var)).is_some_and(|v| !v.assigned.is_empty()));
+            if given_another {
+                found.level = Level::Hint;
+                found.why = Some("another client may be put in its place further down".into());
+            }
+            if let At::Function(id) = at
+                && let Some(f) = case.pkg.funcs.get(id)
+                && is_for_a_handshake(f, span)
+            {
+                found.level = Level::Hint;
+                found.why =
+                    Some("it is for the handshake of a websocket, which is dialled with a context as a rule".into());
             }
             if bounded {
                 found.level = Level::Hint;
@@ -115,6 +134,24 @@ impl Rule for ClientNoTimeout {
             }
         }
     }
+}
+
+/// Whether a client is an element of a literal that is named after websockets or dialling: `websocket.DialOptions{
+/// HTTPClient: ...}`.
+fn is_for_a_handshake(f: &Function<'_>, span: Span) -> bool {
+    let mut found = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Expr(e) = node
+                && let ExprKind::Composite(Some(ty), elements) = &e.kind
+                && elements.iter().any(|(_, v)| v.unary("&").unwrap_or(v).span == span)
+            {
+                let name = ty.pointee().name().map_or("", |(_, name)| name).to_lowercase();
+                found |= name.contains("websocket") || name.contains("dialoptions");
+            }
+        });
+    }
+    found
 }
 
 /// Whether the package asks by what has the holder's name, in a way that takes no context.

@@ -7,7 +7,7 @@ use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::places::Long;
 use crate::meaning::places::same;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
-use crate::syntax::calls::Site;
+use crate::syntax::calls::{Edge, Site};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{Callee, FnId, Function, Init, Role, VarId, VarKind};
 
@@ -180,6 +180,45 @@ fn is_given_so<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, param: VarId,
         })
 }
 
+/// Whether a caller sets a deadline before a call, or the call stands in a loop or a literal: then the text
+/// does not tell what is first.
+fn sets_before(case: &Case<'_>, edge: &Edge<'_>, reads: bool) -> bool {
+    case.sites(edge.caller).iter().any(|s| {
+        s.call.fun.selector().is_some_and(|(_, name)| is_setter(name, reads))
+            && (edge.in_loop || s.unit != edge.unit || s.expr.span.start < edge.call.span.start)
+    })
+}
+
+/// Whether what a caller gives for a connection is a type of this package around one, whose `Read` sets the
+/// deadline.
+fn is_wrapped<'a>(case: &Case<'a>, edge: &Edge<'a>, param: VarId, f: &Function<'a>) -> bool {
+    let name = f.scope.vars.get(param).map_or("", |v| v.name);
+    let at = f.decl.sig.params.iter().position(|p| p.name.is_some_and(|n| n.name == name));
+    let given = at.and_then(|n| edge.call.call()?.args.get(n));
+    let (Some(given), Some(g)) = (given, case.pkg.funcs.get(edge.caller)) else { return false };
+    let ty = case.pkg.type_of(g, given);
+    // Of an interface the value that it was given tells: `var c net.Conn = &idleConn{conn}`.
+    let of = match (ty.pointee().name(), &given.unary("&").unwrap_or(given).kind) {
+        (Some(("", of)), _) => Some(of),
+        (_, ExprKind::Composite(Some(ty), _)) => ty.pointee().name().map(|(_, of)| of),
+        _ => {
+            let v = g.scope.var(given).and_then(|v| g.scope.vars.get(v));
+            let values = v.into_iter().flat_map(|v| {
+                let first = if let Init::Value(e, 0) = v.init { Some(e) } else { None };
+                first.into_iter().chain(v.assigned.iter().filter_map(|(e, _)| *e))
+            });
+            values.into_iter().find_map(|e| match &e.unary("&").unwrap_or(e).kind {
+                ExprKind::Composite(Some(ty), _) => ty.pointee().name().map(|(_, of)| of),
+                _ => None,
+            })
+        }
+    };
+    of.is_some_and(|of| {
+        case.funcs()
+            .any(|(id, m)| m.receiver_type() == Some(of) && m.decl.name.name == "Read" && sets_deadline(case, id, true))
+    })
+}
+
 /// Whether nothing that can be seen sets a deadline on a connection, and how sure that is.
 fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, conn: &Expr<'a>, reads: bool) -> Option<Level> {
     match (f.scope.var(conn), conn.selector()) {
@@ -203,8 +242,9 @@ fn unbounded<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, conn: &Expr<'a>
             if callers.is_empty() {
                 return Some(Level::Hint).filter(|_| !anywhere(case, reads));
             }
-            let above = |e: &&crate::syntax::calls::Edge<'a>| {
-                sets_deadline(case, e.caller, reads)
+            let above = |e: &&Edge<'a>| {
+                sets_before(case, e, reads)
+                    || is_wrapped(case, e, var, f)
                     || case
                         .calls
                         .to

@@ -53,6 +53,16 @@ impl Rule for ContextNotHandedOn {
                     "Ping" => "PingContext",
                     _ => continue,
                 },
+                // `github.com/jmoiron/sqlx` stands around `database/sql`.
+                Callee::Method("github.com/jmoiron/sqlx", "DB" | "Tx", name) => match name {
+                    "Query" | "Queryx" => "QueryxContext",
+                    "QueryRow" | "QueryRowx" => "QueryRowxContext",
+                    "Exec" | "MustExec" => "ExecContext",
+                    "NamedExec" => "NamedExecContext",
+                    "Get" => "GetContext",
+                    "Select" => "SelectContext",
+                    _ => continue,
+                },
                 Callee::Package("context", "Background" | "TODO") => {
                     background(case, id, f, site, &ctx, out);
                     continue;
@@ -264,6 +274,13 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     } else if of_context && makes_something(f) {
         found.level = Level::Hint;
         found.why = Some("a constructor makes a context for what it makes, which lives longer than the call".into());
+    } else if runs_with_context(case, f, outer, ctx) {
+        found.level = Level::Hint;
+        found.why =
+            Some("the literal that is handed to it is given the context itself: what it does ends with that".into());
+    } else if makes_something(f) && ["connect", "open", "new"].iter().any(|w| name.to_lowercase().starts_with(w)) {
+        found.level = Level::Hint;
+        found.why = Some("a constructor connects for what it makes, which lives longer than the call".into());
     } else if of_context && is_ended_by_field(f, outer) {
         found.level = Level::Hint;
         found.why = Some("what ends the new context is kept in a field: it is for work that outlives the call".into());
@@ -319,6 +336,15 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
                 .into(),
         );
     }
+}
+
+/// Whether a literal among the arguments of a call names the context, as `retry(context.Background(), func() {
+/// post(ctx) })` does.
+fn runs_with_context<'a>(case: &Case<'a>, f: &Function<'a>, outer: &Site<'a>, ctx: &str) -> bool {
+    outer.call.args.iter().any(|a| {
+        matches!(a.kind, ExprKind::FuncLit(_))
+            && case.file(f).at(a.span).split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx)
+    })
 }
 
 /// Whether a function that connects, by its name, keeps what a call gave it in a field of its receiver.

@@ -2,7 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::ast::{Call, Expr, ExprKind};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Call, Expr, ExprKind, StmtKind};
+use crate::syntax::calls::Site;
+use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init, VarKind};
 
 /// The rule.
@@ -42,7 +45,17 @@ impl Rule for DialNoTimeout {
                     // A network that a variable names may be one that does not wait.
                     let local = site.call.args.get(1).is_some_and(|a| {
                         let text = case.file(f).at(a.span);
-                        text.contains("localhost") || text.contains("127.0.0.1") || text.contains("[::1]")
+                        ["localhost", "127.0.0.1", "[::1]"].iter().any(|w| text.contains(w))
+                    }) || site.call.args.iter().any(|a| {
+                        // The address of a listener of its own: `net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))`.
+                        let text = case.file(f).at(a.span);
+                        text.split_once(".Addr()").is_some_and(|(of, _)| {
+                            f.scope.vars.iter().any(|v| {
+                                v.name == of
+                                    && matches!(v.init, Init::Value(e, 0)
+                                        if e.call().is_some_and(|c| case.file(f).at(c.fun.span).contains("Listen")))
+                            })
+                        })
                     });
                     if local {
                         found.level = Level::Hint;
@@ -50,6 +63,13 @@ impl Rule for DialNoTimeout {
                     }
                     if !named && matches!(site.callee, Callee::Package("net", "Dial")) {
                         found.level = Level::Hint;
+                    }
+                    if is_without_by_choice(case, f, site) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "it stands where no timeout was asked for: another branch dials with the one that is given"
+                                .into(),
+                        );
                     }
                 }
                 // Without WithBlock it does not wait at all; a context from outside may have an end.
@@ -78,6 +98,25 @@ impl Rule for DialNoTimeout {
             }
         }
     }
+}
+
+/// Whether a call stands in the `else` of an `if` that asks for a timeout and dials with it: `if timeout > 0 {
+/// c, err = net.DialTimeout(...) } else { ... }`.
+fn is_without_by_choice<'a>(case: &Case<'a>, f: &'a Function<'a>, site: &Site<'a>) -> bool {
+    let Some(u) = f.scope.units.get(site.unit) else { return false };
+    let mut chosen = false;
+    each_node(u.body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::If(i) = &s.kind
+            && let Some(els) = &i.els
+        {
+            let text = |span| case.file(f).at(span).to_lowercase();
+            chosen |= els.span.contains(site.expr.span)
+                && text(i.cond.span).contains("timeout")
+                && text(i.then.span).contains("timeout(");
+        }
+    });
+    chosen
 }
 
 /// Whether an argument is what this function of grpc gives.

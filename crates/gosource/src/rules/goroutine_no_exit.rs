@@ -3,7 +3,7 @@
 use super::rule::{Ask, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
-use crate::meaning::shared::under_once;
+use crate::meaning::shared::{by_requests, under_once};
 use crate::syntax::ast::{Block, ForHead, Span, StmtKind};
 use crate::syntax::{FnId, Function, Role};
 
@@ -39,7 +39,7 @@ impl Rule for GoroutineNoExit {
                 if let Some((span, what)) = endless(case, f, u.body) {
                     let again = starts_again(case, starter, at);
                     let found = out.found(id, span, format!("this goroutine can never end: {what}"));
-                    if !again {
+                    if again == Again::Once {
                         found.level = Level::Hint;
                         found.why = Some(
                             "as far as this package tells it is started once, and one that lives as long as the process is no leak; started for each request or object it is"
@@ -47,7 +47,8 @@ impl Rule for GoroutineNoExit {
                         );
                     }
                     // Who calls a maker, another package tells.
-                    found.ask = crate::callers::once_at(case, starter, at).map(Ask::Once);
+                    let starter_key = crate::callers::once_at(case, starter, at);
+                    found.ask = starter_key.map(if again == Again::AsCalled { Ask::Unasked } else { Ask::Once });
                     if unit == 0
                         && let Some(g) = case.pkg.funcs.get(starter)
                     {
@@ -65,12 +66,24 @@ impl Rule for GoroutineNoExit {
 /// Calls that are followed from a start to the start of the program.
 const MAX_CALLERS: u32 = 6;
 
-/// Whether a start happens again and again: in a loop, for requests, or where an object is made of which
-/// there are many.
-fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
-    let Some(f) = case.pkg.funcs.get(starter) else { return true };
+/// How often something is started, as far as a package tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// For requests, or for what comes.
+    Often,
+    /// As often as others call what makes it: a hint, unless one of those runs for requests.
+    AsCalled,
+    /// Once, or as often as nobody knows.
+    Once,
+}
+
+/// Whether a start happens again and again: in a loop that takes what comes, or for requests. What is started
+/// where an object is made, and that has no end, is as a rule one for the process, or one for each thing that
+/// it is set up with.
+fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> Again {
+    let Some(f) = case.pkg.funcs.get(starter) else { return Again::Once };
     if case.pkg.name == "main" && is_start(f) {
-        return false;
+        return Again::Once;
     }
     // Whoever starts it never comes back: there are as many as that has rounds before, once.
     if f.decl
@@ -80,17 +93,33 @@ fn starts_again(case: &Case<'_>, starter: FnId, at: Span) -> bool {
         .is_some_and(|s| matches!(&s.kind, StmtKind::Select(c) if c.is_empty()))
         && !case.calls.is_hot(case.pkg, starter, 0)
     {
-        return false;
+        return Again::Once;
     }
-    let in_loop = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(at)));
-    if in_loop {
-        return true;
+    // A loop over what there is starts as many as there are, and once: one that takes what comes goes on.
+    let goes_on = f.scope.units.iter().any(|u| {
+        let mut around = loops_in(u.body).into_iter().filter(|(_, _, l)| l.body.span.contains(at));
+        around.any(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted))
+    });
+    let unit = f.scope.unit_at(at);
+    if goes_on || by_requests(case, starter, unit) && case.calls.is_hot(case.pkg, starter, unit) {
+        return Again::Often;
     }
     let name = f.decl.name.name;
     let makes = f.receiver_type().is_none()
         && ["New", "new", "Open", "Make", "make", "Create"].iter().any(|w| name.starts_with(w));
-    let unit = f.scope.unit_at(at);
-    case.calls.is_hot(case.pkg, starter, unit) || makes && !makes_one(case, starter, f)
+    match makes && !makes_one(case, starter, f) {
+        true if is_ended(case, f) => Again::Often,
+        true => Again::AsCalled,
+        false => Again::Once,
+    }
+}
+
+/// Whether what a maker makes has a method that ends it: there are many then, one after another, and the
+/// goroutine stays behind each.
+fn is_ended(case: &Case<'_>, f: &Function<'_>) -> bool {
+    const ENDS: &[&str] = &["Close", "Stop", "Shutdown", "Quit", "Destroy", "Dispose", "Terminate"];
+    let Some(("", of)) = f.decl.sig.results.first().and_then(|r| r.ty.pointee().name()) else { return false };
+    case.funcs().any(|(_, g)| g.receiver_type() == Some(of) && ENDS.contains(&g.decl.name.name))
 }
 
 /// Whether a maker makes one thing for the process: all calls of it that the package has lead back to the

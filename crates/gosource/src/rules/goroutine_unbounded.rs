@@ -4,11 +4,14 @@ use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
-use crate::meaning::pace::{is_client_of_stream, is_of_receiver, one_by_key, waits_for_ticks};
+use crate::meaning::pace::{
+    is_client_of_stream, is_of_receiver, is_waited_for_by_callee, one_by_key, replaces_or_waits, waits_for_signals,
+    waits_for_ticks,
+};
 use crate::meaning::shared::{by_requests, under_once};
 use crate::meaning::starts::{
-    at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, is_ended_with_function, is_kick, is_of_first,
-    is_of_new_entry, joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
+    at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, has_own_time, is_ended_with_function, is_kick,
+    is_of_first, is_of_new_entry, joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
 };
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -68,7 +71,7 @@ fn unit_of<'a>(
         let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
         let head = Span { end: span.start + 2, ..*span };
         if let Some((_, _, l)) = endless {
-            if is_bounded(case, f, &l.body, started)
+            if is_bounded(case, f, &l.body, started) && !place_is_of_another(case, f, &l.body, started)
                 || is_joined_by_another(case, f, l)
                 || runs_once(&l.body, *span)
                 || is_one_of_a_kind(started)
@@ -116,6 +119,27 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why = Some(
                     "the loop reads a stream of which this is the client, and the goroutine may answer on it: how many there are at once is up to the server"
+                        .into(),
+                );
+            } else if has_own_time(case, f, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "it begins by making a context with a time: it lives no longer than that, and how many come meanwhile is not known"
+                        .into(),
+                );
+            } else if replaces_or_waits(case, f, &l.body, *span) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the round ends the one before, or waits right after the start until something ends: one at a time"
+                        .into(),
+                );
+            } else if waits_for_signals(case, f, l) {
+                found.level = Level::Hint;
+                found.why = Some("each round waits for a signal to the process: as often as somebody sends one".into());
+            } else if is_waited_for_by_callee(case, id, f, &l.body, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "the round hands a channel of the goroutine to a function, which may well wait for it before the next round"
                         .into(),
                 );
             } else if waits_for_ticks(case, f, &l.body, *span) {
@@ -264,6 +288,30 @@ fn ends_by_itself<'a>(case: &Case<'a>, f: &Function<'a>, started: &Expr<'a>) -> 
         _ => "",
     };
     !["<-", "for {", "time.Sleep(", ".Wait("].iter().any(|w| text.contains(w))
+}
+
+/// Whether the round starts two goroutines, and the other gives the place back that it has waited for: what
+/// bounds that one does not bound this.
+fn place_is_of_another<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, started: &'a Expr<'a>) -> bool {
+    const GIVES: &[&str] = &["{ <-", "Release(", "release("];
+    let text = |e: &Expr<'a>| match e.call().map(|c| case.pkg.callee(f, &c.fun)) {
+        Some(Callee::Local(id)) => case.pkg.funcs.get(id).map_or("", |g| case.file(g).at(g.decl.span)),
+        _ => case.file(f).at(e.span),
+    };
+    let gives = |e: &Expr<'a>| GIVES.iter().any(|w| text(e).contains(w));
+    let mut others = false;
+    let mut taken = false;
+    each_node(body, |node| match node {
+        Node::Stmt(s) => {
+            if let StmtKind::Go(e) = &s.kind {
+                others |= e.span != started.span && gives(e);
+            }
+        }
+        Node::Expr(e) => taken |= e.call().is_some_and(|c| matches!(last_name(&c.fun), "acquire" | "Acquire")),
+    });
+    // One that waits or is waited for itself is another matter.
+    let own = text(started);
+    taken && others && !["<-", "elease(", "Done(", "Wait("].iter().any(|w| own.contains(w))
 }
 
 /// Whether something in the loop waits for a place: a send or a receive that is not the loop's own, a call

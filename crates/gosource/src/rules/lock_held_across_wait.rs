@@ -7,16 +7,18 @@ use crate::meaning::asked_for_all::{
 };
 use crate::meaning::bounded_here::is_bounded_here;
 use crate::meaning::channels::last_name;
+use crate::meaning::failures::each_failure;
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::held_on_purpose::{
     each_with_room, ends_what_it_waits_for, has_room_for_all, is_another_lock, is_named_after, sets_the_pace,
     writes_one_by_one,
 };
 use crate::meaning::long_waits::kind;
+use crate::meaning::loops::final_call;
 use crate::meaning::short_waits::{handed_to_owner, is_short_of};
 use crate::meaning::waits::{waits, without_waiting};
 use crate::meaning::who_takes::{Told, WhoTakes};
-use crate::syntax::ast::{ExprKind, Type};
+use crate::syntax::ast::{ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function, Init, VarKind};
 
@@ -83,6 +85,7 @@ impl Rule for LockHeldAcrossWait {
                         .or_else(|| has_room_for_all(case, f, node))
                         .or_else(|| each_with_room(case, f, node))
                         .or_else(|| is_another_lock(node))
+                        .or_else(|| ends_the_process(case, f, unit, node))
                         .or_else(|| sets_the_pace(case, f, node))
                         .or_else(|| gives_up_itself(case, f, node))
                         .or_else(|| asks_a_file(case, f, node))
@@ -121,6 +124,22 @@ impl Rule for LockHeldAcrossWait {
             }
         }
     }
+}
+
+/// Whether the process ends where what is waited for fails, `if _, err := db.Exec(...); err != nil { panic(err)
+/// }`: then it is a part of how it starts.
+fn ends_the_process<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
+    let Node::Expr(e) = node else { return None };
+    let mut ends = false;
+    each_failure(case, f, unit, |i| {
+        let asks = i.init.as_ref().is_some_and(|s| s.span.contains(e.span));
+        ends |= asks
+            && i.then
+                .stmts
+                .last()
+                .is_some_and(|s| matches!(&s.kind, StmtKind::Expr(call) if final_call(case.pkg, f, call)));
+    });
+    ends.then_some("where it fails the process ends: it is a part of how that starts")
 }
 
 /// Whether a lock is itself a parameter.

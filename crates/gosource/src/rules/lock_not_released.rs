@@ -6,11 +6,11 @@ use crate::meaning::held::{
     defers_unlock, is_hand_over_hand, lets_go, literal_unlocks, locks_of, some_lets_go, unlocks,
 };
 use crate::meaning::locks::{LockCall, Op, lock_call, other_name};
-use crate::meaning::loops::{each_node, final_call};
-use crate::syntax::ast::{Block, Expr, ExprKind, Span, StmtKind};
+use crate::meaning::loops::{each_node, final_call, loops_in};
+use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function};
+use crate::syntax::{Callee, FnId, Function, Init};
 
 /// The rule.
 pub(super) struct LockNotReleased;
@@ -56,6 +56,15 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.exits.is_empty() {
         return;
     }
+    // What locks as the last thing that it does locks for who calls it.
+    if !follow.unlocked
+        && u.body.stmts.last().is_some_and(|s| {
+            matches!(&s.kind, StmtKind::Expr(e)
+            if lock_call(case.pkg, f, e).is_some_and(|c| c.key == lock.key && c.op.takes()))
+        })
+    {
+        return;
+    }
     // `if err := mutex.Lock(); err != nil`: a lock that can fail is not held where it did.
     if may_fail(case, f, u.body, lock.key) {
         return;
@@ -91,6 +100,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !follow.unlocked && is_held_by_result(case, f, u.body, lock) {
         return;
     }
+    // All are locked in one loop, and unlocked in another over the same.
+    if is_of_all(case, f, unit, lock.key) {
+        return;
+    }
     // Hand over hand: what is locked gets another name, and is unlocked by that.
     if !follow.unlocked && gets_another_name(f, u.body, lock.key) {
         return;
@@ -121,6 +134,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     let returned = || case.funcs().any(|(other, g)| gives_back(g) && lets_go(case, other, lock.field));
     let protocol = follow.unlocked && !counterpart.is_empty() && returned();
     let mut exits = follow.exits;
+    // `return &dict{index: i}, nil` where all went well: its Close gives the lock back.
+    if follow.unlocked && is_held_by_result(case, f, u.body, lock) {
+        exits.retain(|(_, _, exit)| !gives_struct(f, u.body, *exit));
+    }
     exits.sort_unstable();
     exits.dedup();
     let Some((at, op, _)) = exits.first().copied() else { return };
@@ -215,6 +232,55 @@ fn callers_unlock(case: &Case<'_>, id: FnId, lock: &LockCall<'_>) -> bool {
             let named = |method: &str| text.contains(&format!("{}.{method}()", lock.field));
             (named("Unlock") || named("RUnlock")) && !named("Lock") && !named("RLock")
         })
+}
+
+/// Whether a path ends with a return of a struct that is made there or was before.
+fn gives_struct<'a>(f: &Function<'a>, body: &'a Block<'a>, exit: Span) -> bool {
+    let is = |e: &Expr<'a>| matches!(e.unary("&").unwrap_or(e).kind, ExprKind::Composite(..));
+    let made = |e: &Expr<'a>| {
+        let init = f.scope.var(e).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
+        is(e) || matches!(init, Some(Init::Value(from, 0)) if is(from))
+    };
+    let mut gives = false;
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node
+            && let StmtKind::Return(values) = &s.kind
+            && s.span == exit
+        {
+            gives |= values.iter().any(made);
+        }
+    });
+    gives
+}
+
+/// Whether a lock belongs to the variable of a loop over all of something, and another loop over the same
+/// unlocks them: `for _, s := range all { s.Lock() }`, and then `for _, s := range all { s.Unlock() }`.
+fn is_of_all<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, key: &str) -> bool {
+    let Some(u) = f.scope.units.get(unit) else { return false };
+    let root = key.split('.').next().unwrap_or(key);
+    let (mut locked, mut unlocked) = (Vec::new(), Vec::new());
+    for (_, _, l) in loops_in(u.body) {
+        let ForHead::Range { over, vars, .. } = &l.head else { continue };
+        if !vars.iter().any(|v| v.ident() == Some(root)) {
+            continue;
+        }
+        let (mut takes, mut gives) = (false, false);
+        each_node(&l.body, |node| {
+            if let Node::Expr(e) = node
+                && let Some(call) = lock_call(case.pkg, f, e).filter(|c| c.key == key)
+            {
+                takes |= call.op.takes();
+                gives |= !call.op.takes();
+            }
+        });
+        let over = case.file(f).at(over.span);
+        match (takes, gives) {
+            (true, false) => locked.push(over),
+            (false, true) => unlocked.push(over),
+            _ => {}
+        }
+    }
+    locked.iter().any(|over| unlocked.contains(over))
 }
 
 /// Whether what has the lock goes into a struct, and a method of this package unlocks what stands in that

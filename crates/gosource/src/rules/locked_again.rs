@@ -2,12 +2,12 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::locks::{Op, lock_call};
+use crate::meaning::held::{Held, locks_of, walk_held};
+use crate::meaning::locks::{LockCall, Op, lock_call};
 use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, Function};
+use crate::syntax::{Callee, FnId, Function, Init};
 
 /// The rule.
 pub(super) struct LockedAgain;
@@ -25,6 +25,7 @@ impl Rule for LockedAgain {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
+            in_callbacks(case, id, f, out);
             for unit in 0..f.scope.units.len() {
                 let locks = locks_of(case, f, unit);
                 let mut told: Vec<Span> = Vec::new();
@@ -50,6 +51,15 @@ impl Rule for LockedAgain {
                         }
                         return;
                     }
+                    // A literal that a literal of this function runs at once: `each(func(l *Lease) { m.Count() })`.
+                    if let Some((at, key, before, op)) = in_literal(case, f, e, &locks, held)
+                        && !told.contains(&at)
+                        && !rebound(key)
+                    {
+                        told.push(at);
+                        say(out, id, at, key, before, op, "here, in a literal that is run under it");
+                        return;
+                    }
                     // A method of the same value that takes the lock itself.
                     let Some((x, name, call)) = e.method_call() else { return };
                     let Callee::Local(callee) = case.pkg.callee(f, &call.fun) else { return };
@@ -70,6 +80,112 @@ impl Rule for LockedAgain {
             }
         }
     }
+}
+
+/// Literals that are given to a method of the same value which runs them under a lock: `s.with(func() {
+/// s.Count() })`, where both `with` and `Count` take it.
+fn in_callbacks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, out: &mut Out) {
+    for site in case.sites(id) {
+        let (Callee::Local(callee), Some((x, runner))) = (site.callee, site.call.fun.selector()) else { continue };
+        let owner = case.file(f).at(x.span);
+        for (n, a) in site.call.args.iter().enumerate() {
+            if !matches!(a.kind, ExprKind::FuncLit(_)) {
+                continue;
+            }
+            let Some(u) = f.scope.units.iter().find(|u| u.span == a.span) else { continue };
+            let held = held_for(case, callee, n);
+            if held.is_empty() {
+                continue;
+            }
+            let again = u.body.stmts.iter().flat_map(surely_called).find_map(|e| {
+                let taken: Vec<(String, Op)> = match lock_call(case.pkg, f, e) {
+                    Some(call) if call.op.takes() => {
+                        call.key.strip_prefix(owner).map(|s| (s.to_owned(), call.op)).into_iter().collect()
+                    }
+                    Some(_) => return None,
+                    None => {
+                        let (of, _, call) = e.method_call()?;
+                        let Callee::Local(inner) = case.pkg.callee(f, &call.fun) else { return None };
+                        if case.file(f).at(of.span) != owner {
+                            return None;
+                        }
+                        takes(case, inner, MAX_FAR)
+                    }
+                };
+                taken.into_iter().find_map(|(suffix, op)| {
+                    let (_, before) = held.iter().find(|(s, _)| *s == suffix)?;
+                    Some((e.span, suffix, *before, op))
+                })
+            });
+            if let Some((at, suffix, before, op)) = again {
+                let by = format!("here, in what `{runner}` runs while it holds it");
+                say(out, id, at, &format!("{owner}{suffix}"), before, op, &by);
+            }
+        }
+    }
+}
+
+/// What a literal takes that is held where it is given to a variable which is a literal too, and runs what it
+/// is given without a goroutine.
+fn in_literal<'a>(
+    case: &Case<'a>,
+    f: &'a Function<'a>,
+    e: &'a Expr<'a>,
+    locks: &[LockCall<'a>],
+    held: Held,
+) -> Option<(Span, &'a str, Op, Op)> {
+    let call = e.call()?;
+    let Callee::Variable(runner) = case.pkg.callee(f, &call.fun) else { return None };
+    let v = f.scope.vars.get(runner).filter(|v| v.assigned.is_empty())?;
+    let Init::Value(literal, 0) = v.init else { return None };
+    let text = case.file(f).at(literal.span);
+    let ExprKind::FuncLit(_) = literal.kind else { return None };
+    if text.contains("go ") || text.contains("nlock()") || text.contains("append(") {
+        return None;
+    }
+    let given = call.args.iter().filter(|a| matches!(a.kind, ExprKind::FuncLit(_)));
+    let units = given.filter_map(|a| f.scope.units.iter().find(|u| u.span == a.span));
+    units.flat_map(|u| u.body.stmts.iter().flat_map(surely_called)).find_map(|e| {
+        locks.iter().enumerate().find_map(|(n, lock)| {
+            let before = held.how(n)?;
+            let op = match lock_call(case.pkg, f, e) {
+                Some(call) => (call.key == lock.key && call.op.takes()).then_some(call.op)?,
+                None => {
+                    let (x, _, call) = e.method_call()?;
+                    let Callee::Local(inner) = case.pkg.callee(f, &call.fun) else { return None };
+                    let suffix = lock.key.strip_prefix(case.file(f).at(x.span))?;
+                    takes(case, inner, MAX_FAR).into_iter().find(|(s, _)| s == suffix)?.1
+                }
+            };
+            Some((e.span, lock.key, before, op))
+        })
+    })
+}
+
+/// Locks of its receiver that a method holds wherever it runs what it is given as the parameter of this
+/// number, by what follows the receiver's name.
+fn held_for<'a>(case: &Case<'a>, id: FnId, param: usize) -> Vec<(String, Op)> {
+    let Some(g) = case.pkg.funcs.get(id) else { return Vec::new() };
+    let receiver = g.decl.receiver.as_ref().and_then(|r| r.name);
+    let name = g.decl.sig.params.get(param).and_then(|p| p.name);
+    let (Some(receiver), Some(name)) = (receiver, name) else { return Vec::new() };
+    let locks = locks_of(case, g, 0);
+    let mut seen: Option<Vec<(String, Op)>> = None;
+    walk_held(case, id, g, 0, &locks, |node, held| {
+        let Node::Expr(e) = node else { return };
+        let Some(call) = e.call() else { return };
+        if call.fun.ident() != Some(name.name) || !matches!(case.pkg.callee(g, &call.fun), Callee::Variable(_)) {
+            return;
+        }
+        let here = locks
+            .iter()
+            .enumerate()
+            .filter_map(|(n, l)| Some((l.key.strip_prefix(receiver.name)?.to_owned(), held.how(n)?)));
+        seen.get_or_insert_with(|| here.collect());
+    });
+    // Where it is run a second time, with nothing held, the walk does not tell of it.
+    let runs = case.sites(id).iter().filter(|s| s.call.fun.ident() == Some(name.name)).count();
+    seen.filter(|_| runs == 1).unwrap_or_default()
 }
 
 /// Calls that are followed.

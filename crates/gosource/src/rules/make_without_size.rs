@@ -41,8 +41,10 @@ impl Rule for MakeWithoutSize {
                             "what comes is what a call gives: how much that is does not come with the request".into(),
                         );
                     } else if case.calls.is_hot(case.pkg, id, unit) {
-                        report.level = Level::Warning;
-                        report.why = Some("requests reach this function, and each round of the loop adds one".into());
+                        report.why = Some(
+                            "requests reach this function, and each round of the loop adds one: how many come, and so what it costs, only a profile tells"
+                                .into(),
+                        );
                     }
                 }
             }

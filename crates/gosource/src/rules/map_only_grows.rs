@@ -46,7 +46,9 @@ impl Rule for MapOnlyGrows {
                         return;
                     }
                     // A registry: what a program is made of, by its names.
-                    let parts = matches!(case.pkg.underlying(&value), Type::Func(_) | Type::Interface(_));
+                    // What ends something is there for one piece of work each.
+                    let ends = value.is("context", "CancelFunc") || value.is("context", "CancelCauseFunc");
+                    let parts = !ends && matches!(case.pkg.underlying(&value), Type::Func(_) | Type::Interface(_));
                     if parts
                         || is_listed(case, f, u.body, key)
                         || is_few(case, f, &of, key)
@@ -123,9 +125,105 @@ fn tell<'a>(
         found.level = Level::Hint;
         found.why = Some("by its name it is a store in memory: it is there to keep all that there is".into());
     }
+    if let Long::Field(of, field) = place
+        && is_given_by_maker(case, of, field)
+    {
+        found.level = Level::Hint;
+        found.why = Some("who makes the value gives the map to it, and has it too: it may take from it".into());
+    }
+    if is_set_up(&key) {
+        found.level = Level::Hint;
+        found.why =
+            Some("by its name the key is of something that somebody sets up: as many as there are of it".into());
+    }
+    if let Some(list) = bounded_beside(case, id) {
+        found.level = Level::Hint;
+        found.why = Some(format!("the function looks at how long `{list}` is, which grows with it: that bounds both"));
+    }
+    if !hot && is_switch(case, id, at) {
+        found.level = Level::Hint;
+        found.why =
+            Some("what is put there is a parameter that is true or false: a switch for each of what there is".into());
+    }
     if by_state || !of_process || !(hot || is_of_many(&key, name, owner)) {
         found.level = Level::Hint;
     }
+}
+
+/// Whether a field gets its map or list as a parameter of a function that makes the value: `&Api{store: store}`.
+fn is_given_by_maker<'a>(case: &Case<'a>, of: &str, field: &str) -> bool {
+    case.funcs().any(|(_, g)| {
+        let mut given = false;
+        for u in &g.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Expr(e) = node
+                    && let ExprKind::Composite(Some(ty), elements) = &e.kind
+                    && ty.pointee().name() == Some(("", of))
+                {
+                    given |= elements.iter().any(|(k, v)| {
+                        let param = g.scope.var(v).and_then(|v| g.scope.vars.get(v));
+                        k.as_ref().and_then(Expr::ident) == Some(field)
+                            && param.is_some_and(|v| v.kind == VarKind::Param)
+                    });
+                }
+            });
+        }
+        given
+    })
+}
+
+/// Whether a key names what is set up, and not what comes by itself: an account, a tenant, a topic.
+fn is_set_up(key: &str) -> bool {
+    const OF: &[&str] = &["account", "tenant", "org", "organization", "namespace", "topic", "cluster", "site"];
+    let last = key.rsplit('.').next().unwrap_or(key).to_lowercase();
+    let stem = last.strip_suffix("id").or_else(|| last.strip_suffix("name")).unwrap_or(&last).trim_end_matches('_');
+    OF.contains(&stem)
+}
+
+/// The list that a function both looks at the length of, to leave, and appends to: `if len(s.all) >= max {
+/// return }`, and then `s.index[k] = len(s.all); s.all = append(s.all, v)`.
+fn bounded_beside<'a>(case: &Case<'a>, id: FnId) -> Option<&'a str> {
+    let f = case.pkg.funcs.get(id)?;
+    let (mut asked, mut grown): (Vec<&'a str>, Vec<&'a str>) = (Vec::new(), Vec::new());
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            let Node::Stmt(s) = node else { return };
+            match &s.kind {
+                StmtKind::If(i) if i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_))) => {
+                    if let ExprKind::Binary(">" | ">=", operands) = &i.cond.kind
+                        && let Some(len) = operands.first().and_then(Expr::call)
+                        && len.fun.ident() == Some("len")
+                    {
+                        asked.extend(len.args.first().map(|a| case.file(f).at(a.span)));
+                    }
+                }
+                StmtKind::Assign("=", l, r) => {
+                    let appends = r.first().and_then(Expr::call).is_some_and(|c| c.fun.ident() == Some("append"));
+                    grown.extend(l.first().filter(|_| appends).map(|t| case.file(f).at(t.span)));
+                }
+                _ => {}
+            }
+        });
+    }
+    asked.into_iter().find(|list| grown.contains(list))
+}
+
+/// Whether what is put under a key is a parameter of the type bool: `m.busy[site] = status`.
+fn is_switch<'a>(case: &Case<'a>, id: FnId, at: Span) -> bool {
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let mut switch = false;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && s.span == at
+                && let StmtKind::Assign("=", _, r) = &s.kind
+            {
+                let given = r.first().and_then(|v| f.scope.var(v)).and_then(|v| f.scope.vars.get(v));
+                switch |= given.is_some_and(|v| v.kind == VarKind::Param && v.ty.is_some_and(|t| t.is("", "bool")));
+            }
+        });
+    }
+    switch
 }
 
 /// Whether a type is a store of its own that keeps in memory what others keep in a database:

@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Use, last_name, uses};
 use crate::meaning::loops::{each_node, final_call, loops_in};
-use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind, Type};
+use crate::syntax::ast::{Block, Expr, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{FnId, Function, Init, VarId};
@@ -129,6 +129,8 @@ fn taken<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> Vec<Taken<'a>
     each_node(u.body, |node| match node {
         Node::Stmt(s) => match &s.kind {
             StmtKind::Select(cases) => unsure.extend(cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| c.span)),
+            // `if !budget.Acquire(n) { return ErrBusy }` tells whether it was taken.
+            StmtKind::If(i) if i.cond.unary("!").is_some_and(takes_of_a_pair) && leaves(&i.then) => {}
             StmtKind::If(i) => unsure.push(i.cond.span),
             StmtKind::Send(c, value) if is_token(value) && is_shared(f, c) => {
                 all.push((s.span, Taken::Token(text(c))));
@@ -165,6 +167,17 @@ fn taken<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> Vec<Taken<'a>
     out
 }
 
+/// Whether an expression is itself the call that takes something: `budget.Acquire(n)`.
+fn takes_of_a_pair(e: &Expr<'_>) -> bool {
+    let name = e.call().and_then(|c| c.fun.selector()).map(|(_, name)| name);
+    name.is_some_and(|name| PAIRS.iter().any(|(take, _)| name.eq_ignore_ascii_case(take)))
+}
+
+/// Whether a block ends with a return.
+fn leaves(block: &Block<'_>) -> bool {
+    block.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)))
+}
+
 /// Whether a channel is a field or a package variable: one of the function's own goes with it.
 fn is_shared<'a>(f: &Function<'a>, channel: &Expr<'a>) -> bool {
     channel.selector().is_some() || channel.ident().is_some() && f.scope.var(channel).is_none()
@@ -184,9 +197,11 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, taken: &
         Taken::Pair(_, take, _) => name.contains(&take.to_lowercase()),
         _ => ["acquire", "take", "reserve", "lock", "begin", "enter"].iter().any(|w| name.starts_with(w)),
     };
+    // `Get` takes a token for who gets something, and gives it back where it fails: then every failure has to.
+    let for_who_gets = is_given_by_others(case, f, taken);
     if for_caller
         || is_given_first(case, f, unit, taken)
-        || is_given_by_others(case, f, taken)
+        || for_who_gets && !matches!(taken, Taken::Token(_))
         || is_handed_on(case, f, unit, taken)
     {
         return;
@@ -200,8 +215,15 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, taken: &
         kept: Vec::new(),
         meant: false,
         given: false,
+        taken_back: false,
     };
-    if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.meant || !follow.given {
+    if !walk(case.file(f), u.body, State::Free, &mut follow) || !follow.given {
+        return;
+    }
+    // Of a token: where all went well the function itself gives it back, or who gets something has it and only
+    // failures give it back. An entry others may delete later.
+    let token = matches!(taken, Taken::Token(_));
+    if follow.meant && !(token && follow.taken_back) || for_who_gets && !token {
         return;
     }
     let mut kept = follow.kept;
@@ -363,6 +385,10 @@ fn failing<'a>(f: &'a Function<'a>, unit: usize) -> Vec<Span> {
             match &s.kind {
                 StmtKind::If(i) => look(&i.then.stmts, Some(&i.cond)),
                 StmtKind::Select(cases) => cases.iter().for_each(|c| look(&c.body, None)),
+                // `switch { case err != nil: return err }`.
+                StmtKind::Switch(sw) if sw.tag.is_none() => {
+                    sw.cases.iter().for_each(|c| look(&c.body, c.exprs.first()));
+                }
                 _ => {}
             }
         }
@@ -392,6 +418,8 @@ struct Follow<'w, 'a> {
     meant: bool,
     /// Whether a path gives it back.
     given: bool,
+    /// Whether one that fails does.
+    taken_back: bool,
 }
 
 impl<'a> Follow<'_, 'a> {
@@ -453,6 +481,13 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
     }
 
     fn branch(&mut self, cond: &'a Expr<'a>, holds: bool, state: &mut State) -> bool {
+        // It says that it was not taken.
+        if let (State::Taken(..), Some(call)) = (*state, cond.unary("!"))
+            && holds
+            && self.taken.is_taken(&|e: &Expr<'a>| self.case.file(self.f).at(e.span), Node::Expr(call))
+        {
+            *state = State::Free;
+        }
         // There was an error: nothing was taken.
         if let (State::Taken(_, true), ExprKind::Binary(op @ ("==" | "!="), operands)) = (*state, &cond.kind)
             && let [x, y] = operands.as_slice()
@@ -466,7 +501,11 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
     }
 
     fn end(&mut self, exit: Exit<'a>, state: &State) {
-        let State::Taken(at, _) = *state else { return };
+        let State::Taken(at, _) = *state else {
+            self.taken_back |=
+                *state == State::Given && matches!(exit, Exit::Return(s) if self.failing.contains(&s.span));
+            return;
+        };
         match exit {
             Exit::Return(s) if self.failing.contains(&s.span) => self.kept.push((at, s.span)),
             Exit::Panic(_) => {}

@@ -29,7 +29,9 @@ impl Rule for RangeNeverClosed {
             for u in &f.scope.units {
                 for (span, label, l) in loops_in(u.body) {
                     let ForHead::Range { over, .. } = &l.head else { continue };
-                    if let Some((var, exit)) = left_open(case, id, f, u, over) {
+                    if let Some((var, exit)) =
+                        left_open(case, id, f, u, over).or_else(|| left_by_sender(case, id, f, u, over))
+                    {
                         let head = Span { end: l.body.span.start, ..span };
                         let name = f.scope.vars.get(var).map_or("", |v| v.name);
                         let sentence = format!(
@@ -91,6 +93,37 @@ fn left_open<'a>(
     let mut follow = Closing { case, f, start: u.span, close: close.1, exit: None };
     let whole = walk(case.file(f), owner.body, Open::Before, &mut follow);
     whole.then_some(())?;
+    Some((var, follow.exit?))
+}
+
+/// Where the one goroutine ends that closes the channel, without having closed it, though another of its
+/// paths does: `if err != nil { return err }` before the `close` at its end.
+fn left_by_sender<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    ranging: &'a Unit<'a>,
+    over: &Expr<'a>,
+) -> Option<(VarId, Span)> {
+    let var = f.scope.var(over)?;
+    let v = f.scope.vars.get(var)?;
+    local_room(case.pkg, f, var)?;
+    let uses = uses(case.pkg, f, var);
+    if uses.iter().any(|u| u.0 == Use::Away) {
+        return None;
+    }
+    let mut closes = uses.iter().filter(|u| u.0 == Use::Close);
+    let (close, None) = (closes.next()?, closes.next()) else { return None };
+    let sender = f.scope.units.get(close.2)?;
+    let plain = case.sites(id).iter().any(|s| s.expr.span == close.1 && s.how == How::Plain);
+    let started = sender.role == Role::Go || crate::meaning::errgroups::is_member(case, id, f, close.2);
+    // What sends too: who only waits for others and closes then has no such path.
+    let sends = uses.iter().any(|u| u.2 == close.2 && matches!(u.0, Use::Send | Use::SendInSelect));
+    if !plain || !started || !sends || sender.parent != Some(v.unit) || sender.span == ranging.span {
+        return None;
+    }
+    let mut follow = Closing { case, f, start: sender.span, close: close.1, exit: None };
+    walk(case.file(f), sender.body, Open::Started, &mut follow).then_some(())?;
     Some((var, follow.exit?))
 }
 

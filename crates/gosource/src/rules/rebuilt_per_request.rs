@@ -5,7 +5,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{each_node, loops_in};
-use crate::meaning::shared::{Origin, is_stored, may_be_long, origin, under_once};
+use crate::meaning::shared::{Origin, by_requests, is_stored, may_be_long, origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{Heat, Site};
 use crate::syntax::visit::Node;
@@ -42,6 +42,7 @@ impl Rule for RebuiltPerRequest {
                 }
                 for site in case.sites(id).iter().filter(|s| s.unit == unit) {
                     by_one_call(case, id, f, site, out);
+                    compiled(case, id, f, site, out);
                 }
             }
         }
@@ -81,6 +82,39 @@ fn by_one_call<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'
     found.why =
         Some("what is given to the call is the same for all requests, and what it makes is kept nowhere".into());
     found.cure = Some("Make it once when the data change, keep it beside them, and let requests read it.".into());
+}
+
+/// A regular expression or a template that is compiled for each request, though it is the same each time.
+fn compiled<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, out: &mut Out) {
+    let Some(what) = crate::meaning::fixed::compiles(case, id, f, site) else { return };
+    if !by_requests(case, id, site.unit) || is_result_kept(case, id, f, site.expr) {
+        return;
+    }
+    let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
+    let name = case.pkg.funcs.get(entry).map(Function::short_name).unwrap_or_default();
+    let who = if entry == id { "it".to_owned() } else { format!("`{}`", f.short_name()) };
+    let text = case.text(f, site.expr.span);
+    let found = out.found(
+        id,
+        site.expr.span,
+        format!("`{name}` {how}, and each time {who} compiles the same {what}: `{text}`"),
+    );
+    found.why =
+        Some("what it is compiled from does not come with the request, and what is made of it is kept nowhere".into());
+    found.cure = Some("Compile it once: in a package variable, or where what it is made of is loaded.".into());
+    let for_who_runs_it = is_for_operators(&name)
+        || is_for_operators(f.decl.name.name)
+        || f.receiver_type().is_some_and(is_for_operators)
+        || is_file_for_operators(case.file(f).name)
+        || is_for_operators(case.pkg.name);
+    if for_who_runs_it || crate::meaning::failures::after_failure(case, f, site.unit, site.expr.span) {
+        found.level = Level::Hint;
+        found.why = Some("it is asked for by who runs the service, or stands where something has failed".into());
+    }
+    if matches!(case.calls.hot.get(&entry), Some(Heat::Service)) {
+        found.level = Level::Hint;
+        found.why = Some("by its form alone it serves requests: how often it runs is not known".into());
+    }
 }
 
 /// What a call makes of its argument, in words, how much that matters, and the argument.
@@ -210,6 +244,11 @@ fn say<'a>(
     if is_of_options(&from.text) || !built.is_map && holds_options(case, f, built.var) {
         found.level = Level::Hint;
         found.why = Some("what it goes through are options that the program was started with: as a rule few".into());
+    }
+    let lower = f.decl.name.name.to_lowercase();
+    if ["clone", "copy", "deepcopy", "duplicate"].contains(&lower.as_str()) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it makes a copy of its own: who asks for one wants to change it".into());
     }
     if is_written_down(f) {
         found.level = Level::Hint;

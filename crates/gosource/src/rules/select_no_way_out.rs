@@ -35,7 +35,12 @@ impl Rule for SelectNoWayOut {
                             .iter()
                             .any(|w| lower.contains(w));
                         if !start && !on_purpose && u.role != Role::Go {
-                            out.found(id, head, "a select without cases waits for ever");
+                            let found = out.found(id, head, "a select without cases waits for ever");
+                            let line = case.file(f).text.get(s.span.end as usize..).unwrap_or_default().lines().next();
+                            if line.is_some_and(|l| l.contains("//")) {
+                                found.level = Level::Hint;
+                                found.why = Some("a comment beside it says why: it is meant".into());
+                            }
                         }
                         return;
                     }

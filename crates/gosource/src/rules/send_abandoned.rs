@@ -50,10 +50,25 @@ impl Rule for SendAbandoned {
         for (id, f) in case.funcs() {
             given_away(case, id, f, out);
             for (var, v) in f.scope.vars.iter().enumerate() {
-                if v.kind != VarKind::Local || local_room(case.pkg, f, var) != Some(Room::None) {
+                let room = local_room(case.pkg, f, var);
+                if v.kind != VarKind::Local || !matches!(room, Some(Room::None | Room::Of(_))) {
                     continue;
                 }
                 let uses = uses(case.pkg, f, var);
+                if let Some((send, exit)) = in_a_group(case, id, f, &uses) {
+                    let name = v.name;
+                    let sentence = format!(
+                        "if the goroutine of the group that receives has given up, this send to `{name}` waits for ever, and the group's Wait with it"
+                    );
+                    let found = out.found(id, send, sentence);
+                    found.why = Some("the channel has little or no room and belongs to the function alone; one goroutine of the group receives, and has a way out before the last value; nothing stands beside the send".into());
+                    found.cure = Some("Send in a select with the Done of the group's context.".into());
+                    found.related.push((f.file, exit, "it ends here with values still to come".into()));
+                    continue;
+                }
+                if room != Some(Room::None) {
+                    continue;
+                }
                 let sends: Vec<_> = uses.iter().filter(|u| u.0 == Use::Send && is_started(f, u.2)).collect();
                 if let Some((send, wait)) = waits_first(case, id, f, var, &uses) {
                     let name = v.name;
@@ -171,6 +186,28 @@ fn early<'a>(f: &'a Function<'a>, body: &'a Block<'a>, var: VarId, (id, send): (
         }
         return;
     }
+}
+
+/// A send in a loop of one goroutine of an errgroup, and a way out of the loop of the only one that receives.
+fn in_a_group<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    uses: &[(Use, Span, usize, bool)],
+) -> Option<(Span, Span)> {
+    let send = uses.iter().find(|u| u.0 == Use::Send && u.3)?;
+    let mut receives = uses.iter().filter(|u| matches!(u.0, Use::Range | Use::Receive | Use::ReceiveInSelect));
+    let (range, None) = (receives.next()?, receives.next()) else { return None };
+    let member = |unit: usize| crate::meaning::errgroups::is_member(case, id, f, unit);
+    let receiver = f.scope.units.get(range.2)?;
+    let own = !uses.iter().any(|u| u.0 == Use::Away);
+    if range.0 != Use::Range || !own || receiver.loops > 0 || send.2 == range.2 || !member(send.2) || !member(range.2) {
+        return None;
+    }
+    let (_, _, l) = loops_in(receiver.body)
+        .into_iter()
+        .find(|(_, _, l)| matches!(&l.head, ForHead::Range { over, .. } if over.span == range.1))?;
+    Some((send.1, first_return(&l.body.stmts)?))
 }
 
 /// The one function that is started with the channel and sends to it again and again, with nothing beside:

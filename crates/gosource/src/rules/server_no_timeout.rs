@@ -79,6 +79,7 @@ impl Rule for ServerNoTimeout {
                 || matches!(at, At::Function(id) if case.pkg.funcs.get(id)
                 .is_some_and(|f| serves_operators(case, f, span)));
             let elsewhere = is_served_elsewhere(case, holder);
+            let streams = serves_streams(case, holder);
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -86,6 +87,13 @@ impl Rule for ServerNoTimeout {
             if is_on_a_socket_file(case, holder) {
                 found.level = Level::Hint;
                 found.why = Some("it listens on a Unix socket: only this machine can reach it".into());
+            }
+            if streams {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "what it serves a function of another module gives, and is no listener by its name: who can reach it is not known"
+                        .into(),
+                );
             }
             if remade {
                 found.level = Level::Hint;
@@ -139,7 +147,9 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     let some = routes.peek().is_some();
     let named = f.decl.name.name.to_lowercase();
     let for_them = ["metric", "prof", "debug", "health"].iter().any(|w| named.contains(w));
-    if (metrics || for_them) && some && routes.all(|r| PATHS.iter().any(|w| r.contains(w))) {
+    let served: Vec<String> = routes.collect();
+    let all = |words: &[&str]| some && served.iter().all(|r| words.iter().any(|w| r.contains(w)));
+    if (metrics || for_them) && all(PATHS) || all(&["\"/health", "\"/ready", "\"/live", "\"/metrics", "\"/debug/"]) {
         return true;
     }
     let own = case.file(f).at(at);
@@ -187,7 +197,41 @@ fn is_of_this_machine<'a>(case: &Case<'a>, f: &Function<'a>, address: &Expr<'a>)
         at = x;
     }
     let made = f.scope.var(at).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
-    says(address) || matches!(made, Some(Init::Value(e, _)) if says(e))
+    // `addr = fmt.Sprintf("127.0.0.1:%d", port)`, of a variable that was there before.
+    let given = || {
+        let named = at.ident().map(|name| format!("{name} = "));
+        let text = case.file(f).at(f.decl.span);
+        named.is_some_and(|named| {
+            text.lines().any(|l| {
+                l.trim_start()
+                    .strip_prefix(named.as_str())
+                    .is_some_and(|value| ["\"127.0.0.1", "\"localhost", "\"[::1]"].iter().any(|w| value.contains(w)))
+            })
+        })
+    };
+    says(address) || matches!(made, Some(Init::Value(e, _)) if says(e)) || given()
+}
+
+/// Whether a server in a local variable serves what a function of another module gives that is no listener by
+/// its name: the streams of one connection, `srv.Serve(session)`.
+fn serves_streams<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    let mut served = case
+        .sites(id)
+        .iter()
+        .filter(|s| {
+            s.call.fun.selector().is_some_and(|(x, name)| f.scope.var(x) == Some(var) && name.starts_with("Serve"))
+        })
+        .peekable();
+    served.peek().is_some()
+        && served.all(|s| {
+            let given = s.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+            let Some(Init::Value(made, 0)) = given.map(|v| v.init) else { return false };
+            let Some(call) = made.call() else { return false };
+            let foreign = matches!(case.pkg.callee(f, &call.fun), Callee::Package(path, _) if path.contains('.'));
+            foreign && !last_name(&call.fun).to_lowercase().contains("listen")
+        })
 }
 
 /// Whether a literal has an Addr of this machine.
@@ -235,7 +279,9 @@ fn is_for_an_answer<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
     for s in case.sites(id) {
         let method = s.call.fun.selector().filter(|(x, _)| of_server(x)).map(|(_, name)| name);
         let handed = s.how == How::Go && s.call.args.iter().any(of_server);
-        let (deferred, beside) = (role(s.unit) == Some(Role::Defer), role(s.unit) == Some(Role::Go));
+        // `go func() { ... }()`, `wg.Go(func() { ... })`.
+        let beside = matches!(role(s.unit), Some(Role::Go | Role::Argument));
+        let deferred = role(s.unit) == Some(Role::Defer);
         ends |= (s.how == How::Defer || deferred) && method.is_some_and(|m| matches!(m, "Close" | "Shutdown"));
         serves |= handed || beside && method.is_some_and(|m| m.starts_with("Serve") || m.starts_with("ListenAnd"));
     }
@@ -278,6 +324,9 @@ fn is_on_a_socket_file(case: &Case<'_>, holder: Holder<'_>) -> bool {
 
 /// Whether a listener is what `net.Listen("unix", ...)` gave in this function.
 fn is_socket_file<'a>(case: &Case<'a>, f: &Function<'a>, listener: &Expr<'a>) -> bool {
+    if case.pkg.type_of(f, listener).is("net", "UnixListener") {
+        return true;
+    }
     let file = case.file(f);
     let named = format!("{}, err", file.at(listener.span));
     let mut lines = file.at(f.decl.span).lines().map(str::trim_start);

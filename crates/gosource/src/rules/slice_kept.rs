@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Report, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::is_long_lived_type;
 use crate::meaning::loops::{each_node, loops_in};
-use crate::meaning::places::{Long, long};
+use crate::meaning::places::{Long, container, long};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
@@ -44,6 +44,15 @@ impl Rule for SliceKept {
                     }
                 });
             }
+            // `m.Store(k, b[:n])` of a sync.Map that lives on.
+            for site in case.sites(id) {
+                let Callee::Method("sync", "Map", "Store" | "LoadOrStore" | "Swap") = site.callee else { continue };
+                let Some((map, _)) = site.call.fun.selector() else { continue };
+                let Some(place) = container(case.pkg, f, map) else { continue };
+                for part in site.call.args.iter().skip(1).flat_map(|v| parts(f, v)) {
+                    one(case, id, f, map, part, place, out);
+                }
+            }
         }
     }
 }
@@ -73,7 +82,8 @@ fn parts<'a>(f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
 /// A field, a line or another piece that functions of `strings` and `bytes` cut out of what was read whole,
 /// as a key or a value of something that lives on.
 fn piece<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &'a Expr<'a>, value: &'a Expr<'a>, out: &mut Out) {
-    let Some(place) = long(case.pkg, f, target).filter(|_| !runs_at_start(f)) else { return };
+    let place = long(case.pkg, f, target).or_else(|| put_away(case, f, target));
+    let Some(place) = place.filter(|_| !runs_at_start(f)) else { return };
     let key = if let ExprKind::Index(_, key) = &target.kind { Some(&**key) } else { None };
     let appended = value.call().filter(|c| c.fun.ident() == Some("append") && !c.spread);
     let values: Vec<&'a Expr<'a>> = match appended {
@@ -98,6 +108,27 @@ fn piece<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &'a Expr<'a
     }
 }
 
+/// Where a map or a list of this function that is filled goes when it is full: `next[id] = true`, and then
+/// `r.ids = next`.
+fn put_away<'a>(case: &Case<'a>, f: &'a Function<'a>, target: &Expr<'a>) -> Option<Long<'a>> {
+    let ExprKind::Index(filled, _) = &target.kind else { return None };
+    let var = f.scope.var(filled)?;
+    f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
+    let mut place = None;
+    for u in &f.scope.units {
+        each_node(u.body, |node| {
+            if let Node::Stmt(s) = node
+                && let StmtKind::Assign("=", l, r) = &s.kind
+                && l.len() == r.len()
+            {
+                let mut kept = l.iter().zip(r).filter(|(_, v)| f.scope.var(v) == Some(var));
+                place = place.or_else(|| kept.find_map(|(t, _)| long(case.pkg, f, t)));
+            }
+        });
+    }
+    place
+}
+
 /// Cuts that are followed from a piece to the whole.
 const MAX_CUTS: u32 = 6;
 
@@ -117,6 +148,8 @@ fn cut_from<'a>(case: &Case<'a>, f: &'a Function<'a>, e: &'a Expr<'a>, cut: bool
         ExprKind::Index(x, _) => cut_from(case, f, x, cut, steps),
         ExprKind::Slice(x, _) => cut_from(case, f, x, true, steps),
         ExprKind::Call(call) => match (case.pkg.callee(f, &call.fun), call.args.first()) {
+            // `strings.Split(string(raw), "\n")`.
+            (Callee::Conversion("string"), Some(_)) if cut && reads_whole(case, f, e) => Some(case.text(f, e.span)),
             (
                 Callee::Package(
                     "strings" | "bytes",
@@ -203,9 +236,13 @@ fn one<'a>(
     };
     // A reader that moves on through its input keeps the rest of it and nothing else.
     let from_end = start.as_ref().is_some_and(|s| case.file(f).at(s.span).starts_with("len("));
-    let moves_on = end.is_none() && !from_end && matches!(place, Long::Field(..)) && target.selector().is_some();
-    let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of))
-        && !matches!(target.kind, ExprKind::Index(..));
+    let moves_on = end.is_none()
+        && !from_end
+        && matches!(place, Long::Field(..))
+        && target.selector().is_some()
+        && !case.pkg.type_of(f, target).is("sync", "Map");
+    let into_map = matches!(target.kind, ExprKind::Index(..)) || case.pkg.type_of(f, target).is("sync", "Map");
+    let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of)) && !into_map;
     if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
         return;
     }

@@ -70,6 +70,10 @@ impl Rule for SlotsNotCleared {
                                     .into(),
                             );
                         }
+                        if crate::meaning::makers::is_maker(f) {
+                            found.level = Level::Hint;
+                            found.why = Some("it stands in what makes things, which runs once for each".into());
+                        }
                         if was_just_added(case, f, text, s.span) {
                             found.level = Level::Hint;
                             found.why = Some(

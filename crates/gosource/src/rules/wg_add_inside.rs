@@ -28,7 +28,11 @@ impl Rule for WgAddInside {
                 };
                 let outside = |c: &GroupCall<'_>| c.key == add.key && !f.scope.is_within(c.site.unit, go);
                 let waited = calls.iter().any(|c| c.op == Op::Wait && outside(c));
-                let counted = calls.iter().any(|c| c.op == Op::Add && outside(c));
+                // The goroutine is counted itself until it ends: the group cannot be at zero meanwhile.
+                let is_counted =
+                    |c: &GroupCall<'_>| c.key == add.key && c.op == Op::Done && c.is_deferred() && c.site.unit == go;
+                let counted = calls.iter().any(|c| c.op == Op::Add && outside(c))
+                    || calls.iter().any(|c| is_counted(c) && c.site.expr.span.start < add.site.expr.span.start);
                 // A group that the goroutine makes is its own.
                 let own = add
                     .group

@@ -33,11 +33,31 @@ impl Rule for WgCountMismatch {
             for key in keys {
                 let of: Vec<&GroupCall<'_>> = calls.iter().filter(|c| c.key == key).collect();
                 if let Some((span, sentence)) = mismatch(case, f, key, &of) {
-                    out.found(id, span, sentence);
+                    let found = out.found(id, span, sentence);
+                    if waits_on_purpose(f, &of) {
+                        found.level = Level::Hint;
+                        found.why = Some(
+                            "it is added to right before the Wait, and by nobody else: whoever writes that means to wait for ever"
+                                .into(),
+                        );
+                    }
                 }
             }
         }
     }
+}
+
+/// Whether all that is done with a group is `wg.Add(1); wg.Wait()`, one right after the other.
+fn waits_on_purpose<'a>(f: &'a Function<'a>, calls: &[&GroupCall<'a>]) -> bool {
+    let [add, wait] = calls else { return false };
+    if add.op != Op::Add || wait.op != Op::Wait {
+        return false;
+    }
+    f.scope.units.iter().any(|u| {
+        u.body.stmts.windows(2).any(|pair| {
+            matches!(pair, [a, b] if a.span.contains(add.site.expr.span) && b.span.contains(wait.site.expr.span))
+        })
+    })
 }
 
 /// A group that is a parameter and no pointer: Done on it counts down a copy, and whoever waits for the other

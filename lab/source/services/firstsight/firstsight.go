@@ -162,7 +162,7 @@ func byOwner(rows []string) map[byte][]string {
 }
 
 func byName(rows []string) map[string]bool {
-	all := make(map[string]bool) // warn make-without-size
+	all := make(map[string]bool) // hint make-without-size
 	for _, row := range rows {
 		all[row] = true
 	}

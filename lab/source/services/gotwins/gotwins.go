@@ -92,11 +92,11 @@ func NewResolver(reg Registerer) *resolver {
 	return r
 }
 
-// NewCache may be made for each of many.
+// NewCache may be made for each of many, and nobody is seen to do so.
 func NewCache() *resolver {
 	r := &resolver{}
 	go func() {
-		for { // warn goroutine-no-exit
+		for { // hint goroutine-no-exit
 			r.resolve()
 			time.Sleep(time.Minute)
 		}
