@@ -140,7 +140,10 @@ pub fn judge(code: &str, facts: &TypeFacts, file: &str, first: u32, last: u32) -
             if of("literal").iter().any(|l| types.contains(&l.what.trim_start_matches('*'))) {
                 return Verdict::Agrees;
             }
-            calls(&|f| begins(&f.what, with))
+            // `new(http.Client)` makes one as a literal does.
+            let made =
+                |f: &TypeFact| f.what == "new" && f.results.iter().any(|r| types.contains(&r.trim_start_matches('*')));
+            calls(&|f| begins(&f.what, with) || made(f))
         }
         Takes::Range(kinds) => by(of("range"), &|f| kinds.contains(&f.what.as_str())),
         Takes::Store(kinds) => by(of("store"), &|f| kinds.contains(&f.what.as_str())),
