@@ -90,11 +90,18 @@ pub(crate) fn doubt(case: &Case<'_>, told: &Told, takers: Option<&Takers>) -> Op
             "it is held for reading: others read meanwhile, and who waits to write is not asked by requests here",
         );
     }
-    let of_package =
-        told.class.as_deref().is_some_and(|class| !class.contains('.') && case.pkg.vars.contains_key(class));
-    let wanted = hot || takers.has_others(case, id) || of_package && told.kind == Kind::Outside;
-    if !wanted {
+    if !hot && !takers.has_others(case, id) {
         return Some("nobody else takes it here but what begins and ends its owner");
+    }
+    // Of the network a request has to want the lock: else one of the background waits for another.
+    let others = || takers.readers.union(&takers.writers).any(|other| *other != id && asked(other));
+    // What is exported, or has a context, somebody calls who waits for it.
+    let exported = case.pkg.funcs.get(id).is_some_and(|f| {
+        f.decl.name.name.starts_with(char::is_uppercase)
+            || f.decl.sig.params.iter().any(|p| p.ty.is("context", "Context"))
+    });
+    if told.kind == Kind::Outside && !hot && !exported && !others() {
+        return Some("no request is seen that takes it: who wants it meanwhile, and how often, is not told here");
     }
     let name = case.pkg.funcs.get(id).map_or("", |f| f.decl.name.name).to_lowercase();
     const CONNECTS: &[&str] = &["connect", "reconnect", "doreconnect", "open", "start", "init", "setup"];
