@@ -172,8 +172,8 @@ fn only_grows<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool {
         })
 }
 
-/// Whether the package puts something into a list or a map: of one that nothing here fills others may take out,
-/// too.
+/// Whether the package puts something into a list or a map: of one that nothing here fills others may take
+/// out, too.
 fn is_added_to<'a>(case: &Case<'a>, place: Long<'a>) -> bool {
     case.funcs().any(|(_, g)| {
         let mut added = false;

@@ -73,8 +73,9 @@ pub(crate) fn waits_for_signals<'a>(case: &Case<'a>, f: &Function<'a>, l: &'a Fo
     waits
 }
 
-/// Whether the round makes a channel that the goroutine uses, and hands it on to a function, which may wait for
-/// the goroutine: `errs := make(chan error, 1); go func() { errs <- run() }(); err := report(batch, errs)`.
+/// Whether the round makes a channel that the goroutine uses, and hands it on to a function, which may wait
+/// for the goroutine: `errs := make(chan error, 1); go func() { errs <- run() }(); err := report(batch,
+/// errs)`.
 pub(crate) fn is_waited_for_by_callee<'a>(
     case: &Case<'a>,
     id: FnId,
@@ -108,8 +109,8 @@ pub(crate) fn is_waited_for_by_callee<'a>(
     })
 }
 
-/// Whether the round ends the goroutine before with a `cancel` in the block of the start, or waits right after it
-/// in a select whose cases all leave or wait for an end.
+/// Whether the round ends the goroutine before with a `cancel` in the block of the start, or waits right
+/// after it in a select whose cases all leave or wait for an end.
 pub(crate) fn replaces_or_waits<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a Block<'a>, start: Span) -> bool {
     let mut blocks: Vec<&'a [Stmt<'a>]> = vec![&body.stmts];
     each_node(body, |node| {

@@ -36,8 +36,9 @@ pub(crate) fn is_command_line(pkg: &Package<'_>, file: &ParsedFile<'_>) -> bool 
     (of_command || pkg.files.iter().filter(here).any(parses)) && !pkg.files.iter().any(serves)
 }
 
-/// Whether a file is of a program for a command line by the name of its folder, `cmd/tempo-cli`, or a function
-/// is the work of one command by its receiver: `(c *ExportCommand) Execute(args)`. What serves is no command.
+/// Whether a file is of a program for a command line by the name of its folder, `cmd/tempo-cli`, or a
+/// function is the work of one command by its receiver: `(c *ExportCommand) Execute(args)`. What serves is no
+/// command.
 pub(crate) fn is_named_as_command(file: &ParsedFile<'_>, f: Option<&Function<'_>>) -> bool {
     if file.text.contains("ListenAndServe") || file.text.contains(".Serve(") {
         return false;

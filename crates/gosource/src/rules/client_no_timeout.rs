@@ -136,8 +136,8 @@ impl Rule for ClientNoTimeout {
     }
 }
 
-/// Whether a client is an element of a literal that is named after websockets or dialling: `websocket.DialOptions{
-/// HTTPClient: ...}`.
+/// Whether a client is an element of a literal that is named after websockets or dialling:
+/// `websocket.DialOptions{ HTTPClient: ...}`.
 fn is_for_a_handshake(f: &Function<'_>, span: Span) -> bool {
     let mut found = false;
     for u in &f.scope.units {

@@ -338,8 +338,8 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     }
 }
 
-/// Whether a literal among the arguments of a call names the context, as `retry(context.Background(), func() {
-/// post(ctx) })` does.
+/// Whether a literal among the arguments of a call names the context, as `retry(context.Background(), func()
+/// { post(ctx) })` does.
 fn runs_with_context<'a>(case: &Case<'a>, f: &Function<'a>, outer: &Site<'a>, ctx: &str) -> bool {
     outer.call.args.iter().any(|a| {
         matches!(a.kind, ExprKind::FuncLit(_))

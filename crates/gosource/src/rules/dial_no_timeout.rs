@@ -47,7 +47,8 @@ impl Rule for DialNoTimeout {
                         let text = case.file(f).at(a.span);
                         ["localhost", "127.0.0.1", "[::1]"].iter().any(|w| text.contains(w))
                     }) || site.call.args.iter().any(|a| {
-                        // The address of a listener of its own: `net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))`.
+                        // The address of a listener of its own: `net.DialTCP("tcp", nil,
+                        // l.Addr().(*net.TCPAddr))`.
                         let text = case.file(f).at(a.span);
                         text.split_once(".Addr()").is_some_and(|(of, _)| {
                             f.scope.vars.iter().any(|v| {
@@ -100,8 +101,8 @@ impl Rule for DialNoTimeout {
     }
 }
 
-/// Whether a call stands in the `else` of an `if` that asks for a timeout and dials with it: `if timeout > 0 {
-/// c, err = net.DialTimeout(...) } else { ... }`.
+/// Whether a call stands in the `else` of an `if` that asks for a timeout and dials with it: `if timeout > 0
+/// { c, err = net.DialTimeout(...) } else { ... }`.
 fn is_without_by_choice<'a>(case: &Case<'a>, f: &'a Function<'a>, site: &Site<'a>) -> bool {
     let Some(u) = f.scope.units.get(site.unit) else { return false };
     let mut chosen = false;

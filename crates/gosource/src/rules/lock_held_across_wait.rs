@@ -126,8 +126,8 @@ impl Rule for LockHeldAcrossWait {
     }
 }
 
-/// Whether the process ends where what is waited for fails, `if _, err := db.Exec(...); err != nil { panic(err)
-/// }`: then it is a part of how it starts.
+/// Whether the process ends where what is waited for fails, `if _, err := db.Exec(...); err != nil {
+/// panic(err) }`: then it is a part of how it starts.
 fn ends_the_process<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize, node: Node<'a, 'a>) -> Option<&'static str> {
     let Node::Expr(e) = node else { return None };
     let mut ends = false;

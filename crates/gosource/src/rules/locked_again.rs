@@ -51,7 +51,8 @@ impl Rule for LockedAgain {
                         }
                         return;
                     }
-                    // A literal that a literal of this function runs at once: `each(func(l *Lease) { m.Count() })`.
+                    // A literal that a literal of this function runs at once: `each(func(l *Lease) {
+                    // m.Count() })`.
                     if let Some((at, key, before, op)) = in_literal(case, f, e, &locks, held)
                         && !told.contains(&at)
                         && !rebound(key)

@@ -150,7 +150,8 @@ fn tell<'a>(
     }
 }
 
-/// Whether a field gets its map or list as a parameter of a function that makes the value: `&Api{store: store}`.
+/// Whether a field gets its map or list as a parameter of a function that makes the value: `&Api{store:
+/// store}`.
 fn is_given_by_maker<'a>(case: &Case<'a>, of: &str, field: &str) -> bool {
     case.funcs().any(|(_, g)| {
         let mut given = false;

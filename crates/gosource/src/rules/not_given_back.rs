@@ -197,7 +197,8 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, taken: &
         Taken::Pair(_, take, _) => name.contains(&take.to_lowercase()),
         _ => ["acquire", "take", "reserve", "lock", "begin", "enter"].iter().any(|w| name.starts_with(w)),
     };
-    // `Get` takes a token for who gets something, and gives it back where it fails: then every failure has to.
+    // `Get` takes a token for who gets something, and gives it back where it fails: then every failure has
+    // to.
     let for_who_gets = is_given_by_others(case, f, taken);
     if for_caller
         || is_given_first(case, f, unit, taken)
@@ -220,8 +221,8 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, taken: &
     if !walk(case.file(f), u.body, State::Free, &mut follow) || !follow.given {
         return;
     }
-    // Of a token: where all went well the function itself gives it back, or who gets something has it and only
-    // failures give it back. An entry others may delete later.
+    // Of a token: where all went well the function itself gives it back, or who gets something has it and
+    // only failures give it back. An entry others may delete later.
     let token = matches!(taken, Taken::Token(_));
     if follow.meant && !(token && follow.taken_back) || for_who_gets && !token {
         return;
