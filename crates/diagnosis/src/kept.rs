@@ -197,8 +197,8 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Whether a way begins in a function, or goes by a frame of it; or by a variable of its package, to what is
-/// of its package.
+/// Whether a way begins in a function, or goes by a frame of it; or by a variable of its package, or to what
+/// is of its package.
 fn is_on(path: &GraphPath, function: &str) -> bool {
     let variable = path.steps.first().and_then(|root| root.strip_prefix("global "));
     let is_beside = variable.is_some_and(|name| package(name) == package(function));

@@ -124,7 +124,7 @@ const KNOWN: [LibraryWait; 22] = [
         cure: "See what keeps the pool's connections (slow queries, cursors and sessions that are not closed); give who waits a context with a deadline.",
     },
     LibraryWait {
-        function: "github.com/nats-io/nats.go.(*Conn).newRequestWithContext",
+        function: "github.com/nats-io/nats.go.(*Conn).requestWithContext",
         what: "the answer to a NATS request",
         cure: "See why nobody answers in time; give requests a deadline, and bound how many wait.",
     },

@@ -9,7 +9,9 @@ use crate::graph_certainty::{share_of_live, source};
 use crate::graph_holder::GraphHolder;
 use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM};
-use crate::thresholds::unprofiled_heap::{HELD_BESIDE_GARBAGE, HELD_BY_ONE, LARGE_PART, MIN_ENTRIES, MOST_OF_LIVE};
+use crate::thresholds::unprofiled_heap::{
+    HELD_BESIDE_GARBAGE, HELD_BY_ONE, LARGE_PART, MIN_ENTRIES, MIN_PART, MOST_OF_LIVE,
+};
 use crate::units::{bytes, count, plural};
 use crate::way::way;
 
@@ -128,7 +130,8 @@ impl<'a> Reachability<'a> {
 
     /// The same of the way by which the largest part of what is live is kept.
     pub(crate) fn bounding_largest_way(&self) -> Option<String> {
-        self.largest_way().map(|(path, _)| bounding_way(path))
+        let of_growth = |(path, _): &(&GraphPath, f64)| self.part(path.bytes) >= MIN_PART;
+        self.largest_way().filter(of_growth).map(|(path, _)| bounding_way(path))
     }
 
     /// Part of the growth that who keeps so many bytes keeps of it, at least.

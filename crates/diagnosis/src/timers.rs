@@ -77,7 +77,10 @@ impl<'a> Timers<'a> {
     /// `they run main.later.func1, and are set in main.later (main.go:97)`, as far as it is known.
     pub(crate) fn whose(&self) -> Option<String> {
         let run = self.function.map(|f| format!("run {f}"));
-        let set = (!self.set_in.is_empty()).then(|| format!("are set in {}", places_text(self.set_in.iter().copied())));
+        // Of timers that run nothing of the program's, a library's may be among them.
+        let are = if self.function.is_some() { "are" } else { "may be" };
+        let set =
+            (!self.set_in.is_empty()).then(|| format!("{are} set in {}", places_text(self.set_in.iter().copied())));
         let known: Vec<String> = run.into_iter().chain(set).collect();
         (!known.is_empty()).then(|| format!("they {}", known.join(", and ")))
     }
@@ -85,7 +88,7 @@ impl<'a> Timers<'a> {
     /// The one place to look at: where they are set, else what they run.
     pub(crate) fn place(&self) -> Option<Place<'a>> {
         match (self.set_in.as_slice(), self.function) {
-            ([only], _) => Some(Place::Line(only)),
+            ([only], Some(_)) => Some(Place::Line(only)),
             (_, function) => function.map(Place::Function),
         }
     }

@@ -146,7 +146,9 @@ impl<'a> KeptHuge<'a> {
         let Origin::Suspects(suspects) = origin else { return None };
         let graph = facts.graph.as_ref().filter(|g| g.of_one_moment)?;
         let smallest = huge.sizes.last().copied().unwrap_or(0);
-        let is_kind = |p: &GraphPath| huge.kind.element.as_ref().is_none_or(|of| p.type_name.contains(of.as_str()));
+        let element = |p: &GraphPath| p.type_name.trim_start_matches(['[', ']', '*']).to_owned();
+        let is_kind =
+            |p: &GraphPath| huge.kind.element.as_ref().is_none_or(|of| element(p) == *of.trim_start_matches('*'));
         let are_those = |p: &&GraphPath| {
             let few = (1..=huge.sizes.len() as u64).contains(&p.objects);
             few && is_kind(p) && p.bytes / p.objects >= smallest - smallest / 8
@@ -156,7 +158,8 @@ impl<'a> KeptHuge<'a> {
         let at = |s: &Suspect<'_>| s.at.function == it.holder();
         // What the runtime, a finalizer or a library's goroutine leads to tells of no place in the program.
         let module = &facts.target.module.path;
-        let is_a_place = it.is_variable() || goroutines_of(path).is_some() && !is_standard_library(it.holder(), module);
+        let is_a_place =
+            (it.is_variable() || goroutines_of(path).is_some()) && !is_standard_library(it.holder(), module);
         let is_largest = path.bytes >= huge.largest() - huge.largest() / 8;
         (is_largest && is_a_place && !it.holder().is_empty() && !suspects.first().is_some_and(at)).then_some(it)
     }

@@ -63,14 +63,28 @@ pub(crate) fn waits_for_ticks<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a B
 /// `signal.Notify`.
 pub(crate) fn waits_for_signals<'a>(case: &Case<'a>, f: &Function<'a>, l: &'a For<'a>) -> bool {
     let text = case.file(f).at(f.decl.span);
-    let notified = |c: &Expr<'a>| text.contains(&format!("signal.Notify({}", case.file(f).at(c.span)));
-    let mut waits = matches!(&l.head, ForHead::Range { over, .. } if notified(over));
-    each_node(&l.body, |node| {
-        if let Node::Expr(e) = node {
-            waits |= e.unary("<-").is_some_and(notified);
+    let notified = |c: &Expr<'a>| {
+        let name = case.file(f).at(c.span);
+        [",", ")"].iter().any(|end| text.contains(&format!("signal.Notify({name}{end}")))
+    };
+    let received = |s: &Stmt<'a>| match &s.kind {
+        StmtKind::Expr(e) => e.unary("<-").is_some_and(notified),
+        StmtKind::Define(_, values) | StmtKind::Assign(_, _, values) => {
+            values.first().and_then(|v| v.unary("<-")).is_some_and(notified)
         }
-    });
-    waits
+        _ => false,
+    };
+    // Each round, and not only the case that leaves.
+    let waits = |s: &Stmt<'a>| match &s.kind {
+        StmtKind::Select(cases) => {
+            cases.iter().all(|c| {
+                let leaves = c.body.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
+                c.comm.as_ref().is_some_and(|comm| received(comm)) && !leaves || c.comm.is_some() && leaves
+            }) && cases.iter().any(|c| c.comm.as_ref().is_some_and(|comm| received(comm)))
+        }
+        _ => received(s),
+    };
+    matches!(&l.head, ForHead::Range { over, .. } if notified(over)) || l.body.stmts.iter().any(waits)
 }
 
 /// Whether the round makes a channel that the goroutine uses, and hands it on to a function, which may wait
@@ -129,7 +143,15 @@ pub(crate) fn replaces_or_waits<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a
         let Some(at) = at else { return false };
         let ended = list.iter().take(at).any(|s| {
             let text = case.file(f).at(s.span).to_lowercase();
-            text.contains("cancel()") && !text.starts_with("defer")
+            // Not where the round ends with it.
+            let stays = match &s.kind {
+                StmtKind::Expr(_) => true,
+                StmtKind::If(i) => !i.then.stmts.last().is_some_and(|s| {
+                    matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_) | StmtKind::Continue(_))
+                }),
+                _ => false,
+            };
+            stays && text.contains("cancel()")
         });
         let waits = list.get(at + 1).is_some_and(|s| match &s.kind {
             StmtKind::Select(cases) => cases.iter().all(|c| {

@@ -44,12 +44,16 @@ pub(crate) fn is_named_as_command(file: &ParsedFile<'_>, f: Option<&Function<'_>
         return false;
     }
     let folder = file.name.rsplit('/').nth(1).unwrap_or_default();
-    let by_folder = folder == "cli" || ["-cli", "_cli", "ctl"].iter().any(|end| folder.ends_with(end));
+    let under_cmd = || file.name.split('/').any(|folder| folder == "cmd");
+    let by_folder = folder == "cli"
+        || ["-cli", "_cli"].iter().any(|end| folder.ends_with(end))
+        || folder.ends_with("ctl") && under_cmd();
     let by_receiver = f.and_then(Function::receiver_type).is_some_and(|of| {
         let commands = ["Command", "Cmd"].iter().any(|end| of.ends_with(end));
         let of_flags = ["github.com/alecthomas/kong", "go-flags", "github.com/spf13/cobra", "urfave/cli"];
-        let runs = file.text.contains(&format!("{of}) Execute(")) || file.text.contains(&format!("{of}) Run("));
-        commands && (runs || of_flags.iter().any(|i| file.text.contains(i)))
+        // A handler of commands is one of a bus as often.
+        let told = file.text.contains(&format!("{of}) Execute(args")) || file.text.contains("\"flag\"");
+        commands && (told || of_flags.iter().any(|i| file.text.contains(i)))
     });
     by_folder || by_receiver
 }

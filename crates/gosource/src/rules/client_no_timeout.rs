@@ -91,7 +91,7 @@ impl Rule for ClientNoTimeout {
                 found.why = Some("its Timeout is written as 0: whoever did that wants none".into());
             }
             let given_another = matches!(holder, Holder::Local(id, var) if case.pkg.funcs.get(id)
-                .and_then(|f| f.scope.vars.get(var)).is_some_and(|v| !v.assigned.is_empty()));
+                .and_then(|f| f.scope.vars.get(var)).is_some_and(|v| v.assigned.iter().any(|(_, at)| at.start > span.end)));
             if given_another {
                 found.level = Level::Hint;
                 found.why = Some("another client may be put in its place further down".into());

@@ -55,8 +55,10 @@ impl Rule for ContextNotHandedOn {
                 },
                 // `github.com/jmoiron/sqlx` stands around `database/sql`.
                 Callee::Method("github.com/jmoiron/sqlx", "DB" | "Tx", name) => match name {
-                    "Query" | "Queryx" => "QueryxContext",
-                    "QueryRow" | "QueryRowx" => "QueryRowxContext",
+                    "Query" => "QueryContext",
+                    "QueryRow" => "QueryRowContext",
+                    "Queryx" => "QueryxContext",
+                    "QueryRowx" => "QueryRowxContext",
                     "Exec" | "MustExec" => "ExecContext",
                     "NamedExec" => "NamedExecContext",
                     "Get" => "GetContext",
@@ -278,7 +280,10 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
         found.level = Level::Hint;
         found.why =
             Some("the literal that is handed to it is given the context itself: what it does ends with that".into());
-    } else if makes_something(f) && ["connect", "open", "new"].iter().any(|w| name.to_lowercase().starts_with(w)) {
+    } else if makes_something(f)
+        && ["connect", "open", "new"].iter().any(|w| name.to_lowercase().starts_with(w))
+        && !name.starts_with("NewRequest")
+    {
         found.level = Level::Hint;
         found.why = Some("a constructor connects for what it makes, which lives longer than the call".into());
     } else if of_context && is_ended_by_field(f, outer) {
@@ -342,8 +347,10 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
 /// { post(ctx) })` does.
 fn runs_with_context<'a>(case: &Case<'a>, f: &Function<'a>, outer: &Site<'a>, ctx: &str) -> bool {
     outer.call.args.iter().any(|a| {
-        matches!(a.kind, ExprKind::FuncLit(_))
-            && case.file(f).at(a.span).split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx)
+        let ExprKind::FuncLit(lit) = &a.kind else { return false };
+        // Its own parameter of that name is what the call hands to it: the new context.
+        let own = lit.sig.params.iter().any(|p| p.name.is_some_and(|name| name.name == ctx));
+        !own && case.file(f).at(a.span).split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == ctx)
     })
 }
 

@@ -4,7 +4,8 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::{Held, locks_of, walk_held};
 use crate::meaning::locks::{LockCall, Op, lock_call};
-use crate::syntax::ast::{Expr, ExprKind, Span, Stmt, StmtKind};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Block, Expr, ExprKind, Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{Callee, FnId, Function, Init};
@@ -98,12 +99,11 @@ fn in_callbacks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, out: &mut Ou
             if held.is_empty() {
                 continue;
             }
-            let again = u.body.stmts.iter().flat_map(surely_called).find_map(|e| {
+            // What is given back first may be taken again.
+            let is_held = |e: &&Expr<'a>| lock_call(case.pkg, f, e).is_none_or(|call| call.op.takes());
+            let again = u.body.stmts.iter().flat_map(surely_called).take_while(is_held).find_map(|e| {
                 let taken: Vec<(String, Op)> = match lock_call(case.pkg, f, e) {
-                    Some(call) if call.op.takes() => {
-                        call.key.strip_prefix(owner).map(|s| (s.to_owned(), call.op)).into_iter().collect()
-                    }
-                    Some(_) => return None,
+                    Some(call) => call.key.strip_prefix(owner).map(|s| (s.to_owned(), call.op)).into_iter().collect(),
                     None => {
                         let (of, _, call) = e.method_call()?;
                         let Callee::Local(inner) = case.pkg.callee(f, &call.fun) else { return None };
@@ -140,13 +140,17 @@ fn in_literal<'a>(
     let v = f.scope.vars.get(runner).filter(|v| v.assigned.is_empty())?;
     let Init::Value(literal, 0) = v.init else { return None };
     let text = case.file(f).at(literal.span);
-    let ExprKind::FuncLit(_) = literal.kind else { return None };
+    let ExprKind::FuncLit(lit) = &literal.kind else { return None };
     if text.contains("go ") || text.contains("nlock()") || text.contains("append(") {
         return None;
     }
-    let given = call.args.iter().filter(|a| matches!(a.kind, ExprKind::FuncLit(_)));
-    let units = given.filter_map(|a| f.scope.units.iter().find(|u| u.span == a.span));
-    units.flat_map(|u| u.body.stmts.iter().flat_map(surely_called)).find_map(|e| {
+    let given = call.args.iter().enumerate().filter(|(_, a)| matches!(a.kind, ExprKind::FuncLit(_)));
+    let run = given.filter(|(n, _)| {
+        lit.sig.params.get(*n).and_then(|p| p.name).is_some_and(|name| only_calls(&lit.body, name.name))
+    });
+    let units = run.filter_map(|(_, a)| f.scope.units.iter().find(|u| u.span == a.span));
+    let is_held = |e: &&Expr<'a>| lock_call(case.pkg, f, e).is_none_or(|call| call.op.takes());
+    units.flat_map(|u| u.body.stmts.iter().flat_map(surely_called).take_while(is_held)).find_map(|e| {
         locks.iter().enumerate().find_map(|(n, lock)| {
             let before = held.how(n)?;
             let op = match lock_call(case.pkg, f, e) {
@@ -161,6 +165,21 @@ fn in_literal<'a>(
             Some((e.span, lock.key, before, op))
         })
     })
+}
+
+/// Whether a function does nothing with a name but call it: what is kept, handed on or sent is run at another
+/// time.
+fn only_calls<'a>(body: &'a Block<'a>, name: &str) -> bool {
+    let (mut named, mut called, mut nested) = (0, 0, false);
+    each_node(body, |node| {
+        if let Node::Expr(e) = node {
+            // A literal runs when it likes.
+            nested |= matches!(e.kind, ExprKind::FuncLit(_));
+            named += usize::from(e.ident() == Some(name));
+            called += usize::from(e.call().is_some_and(|c| c.fun.ident() == Some(name)));
+        }
+    });
+    called > 0 && named == called && !nested
 }
 
 /// Locks of its receiver that a method holds wherever it runs what it is given as the parameter of this

@@ -173,9 +173,10 @@ fn is_given_by_maker<'a>(case: &Case<'a>, of: &str, field: &str) -> bool {
     })
 }
 
-/// Whether a key names what is set up, and not what comes by itself: an account, a tenant, a topic.
+/// Whether a key names what is set up, and not what comes by itself: a tenant, a cluster. Accounts, topics
+/// and sites are as often users' own.
 fn is_set_up(key: &str) -> bool {
-    const OF: &[&str] = &["account", "tenant", "org", "organization", "namespace", "topic", "cluster", "site"];
+    const OF: &[&str] = &["tenant", "org", "organization", "namespace", "cluster"];
     let last = key.rsplit('.').next().unwrap_or(key).to_lowercase();
     let stem = last.strip_suffix("id").or_else(|| last.strip_suffix("name")).unwrap_or(&last).trim_end_matches('_');
     OF.contains(&stem)
@@ -194,8 +195,11 @@ fn bounded_beside<'a>(case: &Case<'a>, id: FnId) -> Option<&'a str> {
                     if let ExprKind::Binary(">" | ">=", operands) = &i.cond.kind
                         && let Some(len) = operands.first().and_then(Expr::call)
                         && len.fun.ident() == Some("len")
+                        && operands.get(1).is_some_and(|bound| case.file(f).at(bound.span) != "0")
                     {
-                        asked.extend(len.args.first().map(|a| case.file(f).at(a.span)));
+                        // A list that lives on, and not one of this call: what failed, say.
+                        let lists = len.args.first().map(|a| case.file(f).at(a.span));
+                        asked.extend(lists.filter(|list| list.contains('.')));
                     }
                 }
                 StmtKind::Assign("=", l, r) => {

@@ -139,8 +139,12 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     let mut routes = case
         .sites(case.pkg.funcs.iter().position(|g| std::ptr::eq(g, f)).unwrap_or(usize::MAX))
         .iter()
-        .filter(|s| matches!(last_name(&s.call.fun), "Handle" | "HandleFunc") && s.call.args.len() == 2)
-        .map(|s| case.file(f).at(s.expr.span).to_lowercase())
+        .filter_map(|s| {
+            let path = case.file(f).at(s.call.args.first()?.span).to_lowercase();
+            let handles = matches!(last_name(&s.call.fun), "Handle" | "HandleFunc") && s.call.args.len() == 2;
+            // Other routers have words of their own: `r.Get("/users", list)`.
+            (handles || path.starts_with("\"/") && s.call.args.len() >= 2).then_some(path)
+        })
         .peekable();
     const PATHS: &[&str] =
         &["metric", "pprof", "debug", "health", "ready", "live", "prom", "expvar", "handlerpath", "prof"];
@@ -149,7 +153,22 @@ fn serves_operators<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span) -> bool 
     let for_them = ["metric", "prof", "debug", "health"].iter().any(|w| named.contains(w));
     let served: Vec<String> = routes.collect();
     let all = |words: &[&str]| some && served.iter().all(|r| words.iter().any(|w| r.contains(w)));
-    if (metrics || for_them) && all(PATHS) || all(&["\"/health", "\"/ready", "\"/live", "\"/metrics", "\"/debug/"]) {
+    const FIRST: &[&str] = &[
+        "health",
+        "healthz",
+        "healthcheck",
+        "ready",
+        "readyz",
+        "live",
+        "livez",
+        "liveness",
+        "readiness",
+        "metrics",
+        "debug",
+    ];
+    let first =
+        |path: &String| path.trim_matches('"').split('/').find(|s| !s.is_empty()).is_some_and(|s| FIRST.contains(&s));
+    if (metrics || for_them) && all(PATHS) || some && served.iter().all(first) {
         return true;
     }
     let own = case.file(f).at(at);
@@ -202,11 +221,10 @@ fn is_of_this_machine<'a>(case: &Case<'a>, f: &Function<'a>, address: &Expr<'a>)
         let named = at.ident().map(|name| format!("{name} = "));
         let text = case.file(f).at(f.decl.span);
         named.is_some_and(|named| {
-            text.lines().any(|l| {
-                l.trim_start()
-                    .strip_prefix(named.as_str())
-                    .is_some_and(|value| ["\"127.0.0.1", "\"localhost", "\"[::1]"].iter().any(|w| value.contains(w)))
-            })
+            // Whatever it is given, and not only as it is tried out.
+            let mut values = text.lines().filter_map(|l| l.trim_start().strip_prefix(named.as_str())).peekable();
+            let is_of_it = |value: &str| ["\"127.0.0.1", "\"localhost", "\"[::1]"].iter().any(|w| value.contains(w));
+            values.peek().is_some() && values.all(is_of_it)
         })
     };
     says(address) || matches!(made, Some(Init::Value(e, _)) if says(e)) || given()

@@ -21,6 +21,10 @@ pub(super) fn lasts_longer(scene: &Scene<'_>) -> bool {
 /// two, and traffic was named).
 pub(super) fn of_requests(scene: &Scene<'_>, cause: &mut Cause, levels: Option<(f64, f64)>, is_storm: bool) -> bool {
     let Some(pace) = scene.pace() else { return false };
+    // Of what nobody had asked before there is no rise.
+    if levels.is_some_and(|(a, _)| a <= 0.0) && !lasts_longer(scene) {
+        return false;
+    }
     let Some((a, b)) = levels.filter(|(a, _)| *a > 0.0) else {
         if lasts_longer(scene) {
             cause.term("pace", STEADY / 2.0, as_before(pace));

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"regexp"
 	"strings"
 	"sync"
@@ -317,4 +318,18 @@ func (c *Client) Ping() error {
 func Pay(ctx context.Context, db *sqlx.DB, id int) error {
 	_, err := db.Exec("update invoices set paid = true where id = ?", id) // warn context-not-handed-on
 	return err
+}
+
+// Intake ends by a signal, and starts a goroutine for each message meanwhile.
+func Intake(messages <-chan []byte, handle func([]byte)) {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt)
+	for {
+		select {
+		case <-stop:
+			return
+		case m := <-messages:
+			go handle(m) // warn goroutine-unbounded
+		}
+	}
 }

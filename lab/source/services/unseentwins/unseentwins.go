@@ -403,3 +403,39 @@ func Retry(ctx context.Context, post func(context.Context) error, again func(con
 		return post(ctx)
 	})
 }
+
+// Hooks are kept for later, with the lock held while they are put down.
+type Hooks struct {
+	mu   sync.Mutex
+	runs map[string]func()
+	n    int
+}
+
+// Install puts down what takes the lock when it is run, much later.
+func (h *Hooks) Install() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	on := func(key string, cb func()) { h.runs[key] = cb }
+	on("count", func() {
+		h.mu.Lock()
+		h.n++
+		h.mu.Unlock()
+	})
+}
+
+// with runs what it is given while it holds the lock.
+func (h *Hooks) with(run func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	run() // hint lock-held-across-wait
+}
+
+// Pause gives the lock back for as long as it waits.
+func (h *Hooks) Pause(rest func()) {
+	h.with(func() {
+		h.mu.Unlock()
+		rest()
+		h.mu.Lock()
+		h.n++
+	})
+}
