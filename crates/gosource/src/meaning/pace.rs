@@ -3,7 +3,7 @@
 use crate::meaning::case::Case;
 use crate::meaning::channels::{ends_something, last_name};
 use crate::meaning::loops::{each_node, is_clock};
-use crate::syntax::ast::{Block, Expr, For, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::ast::{Block, CommCase, Expr, For, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
@@ -77,10 +77,9 @@ pub(crate) fn waits_for_signals<'a>(case: &Case<'a>, f: &Function<'a>, l: &'a Fo
     // Each round, and not only the case that leaves.
     let waits = |s: &Stmt<'a>| match &s.kind {
         StmtKind::Select(cases) => {
-            cases.iter().all(|c| {
-                let leaves = c.body.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
-                c.comm.as_ref().is_some_and(|comm| received(comm)) && !leaves || c.comm.is_some() && leaves
-            }) && cases.iter().any(|c| c.comm.as_ref().is_some_and(|comm| received(comm)))
+            let hears = |c: &CommCase<'a>| c.comm.as_ref().is_some_and(&received);
+            let leaves = |c: &CommCase<'a>| c.body.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_)));
+            cases.iter().any(hears) && cases.iter().all(|c| c.comm.is_some() && (hears(c) || leaves(c)))
         }
         _ => received(s),
     };

@@ -233,6 +233,21 @@ fn is_of_this_machine<'a>(case: &Case<'a>, f: &Function<'a>, address: &Expr<'a>)
 /// Whether a server in a local variable serves what a function of another module gives that is no listener by
 /// its name: the streams of one connection, `srv.Serve(session)`.
 fn serves_streams<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    serves_only(case, holder, |f, listener| {
+        let given = f.scope.var(listener).and_then(|v| f.scope.vars.get(v));
+        let Some(Init::Value(made, 0)) = given.map(|v| v.init) else { return false };
+        let Some(call) = made.call() else { return false };
+        let foreign = matches!(case.pkg.callee(f, &call.fun), Callee::Package(path, _) if path.contains('.'));
+        foreign && !last_name(&call.fun).to_lowercase().contains("listen")
+    })
+}
+
+/// Whether a server in a local variable serves, and nothing but listeners of a kind.
+fn serves_only<'a>(
+    case: &Case<'a>,
+    holder: Holder<'a>,
+    is_kind: impl Fn(&'a Function<'a>, &'a Expr<'a>) -> bool,
+) -> bool {
     let Holder::Local(id, var) = holder else { return false };
     let Some(f) = case.pkg.funcs.get(id) else { return false };
     let mut served = case
@@ -242,14 +257,7 @@ fn serves_streams<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
             s.call.fun.selector().is_some_and(|(x, name)| f.scope.var(x) == Some(var) && name.starts_with("Serve"))
         })
         .peekable();
-    served.peek().is_some()
-        && served.all(|s| {
-            let given = s.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
-            let Some(Init::Value(made, 0)) = given.map(|v| v.init) else { return false };
-            let Some(call) = made.call() else { return false };
-            let foreign = matches!(case.pkg.callee(f, &call.fun), Callee::Package(path, _) if path.contains('.'));
-            foreign && !last_name(&call.fun).to_lowercase().contains("listen")
-        })
+    served.peek().is_some() && served.all(|s| s.call.args.first().is_some_and(|a| is_kind(f, a)))
 }
 
 /// Whether a literal has an Addr of this machine.
@@ -324,20 +332,11 @@ fn is_for_this_call(case: &Case<'_>, holder: Holder<'_>) -> bool {
 }
 
 /// Whether a server serves what `net.Listen("unix", ...)` gave, and nothing else.
-fn is_on_a_socket_file(case: &Case<'_>, holder: Holder<'_>) -> bool {
-    if let Holder::Named(_) = holder {
-        return listens_on_files_only(case);
+fn is_on_a_socket_file<'a>(case: &Case<'a>, holder: Holder<'a>) -> bool {
+    match holder {
+        Holder::Named(_) => listens_on_files_only(case),
+        _ => serves_only(case, holder, |f, listener| is_socket_file(case, f, listener)),
     }
-    let Holder::Local(id, var) = holder else { return false };
-    let Some(f) = case.pkg.funcs.get(id) else { return false };
-    let mut served = case
-        .sites(id)
-        .iter()
-        .filter(|s| {
-            s.call.fun.selector().is_some_and(|(x, name)| f.scope.var(x) == Some(var) && name.starts_with("Serve"))
-        })
-        .peekable();
-    served.peek().is_some() && served.all(|s| s.call.args.first().is_some_and(|a| is_socket_file(case, f, a)))
 }
 
 /// Whether a listener is what `net.Listen("unix", ...)` gave in this function.
