@@ -51,7 +51,9 @@ impl<'a> Reachability<'a> {
     pub(crate) fn of(graph: Option<&'a GraphFacts>, grown: u64) -> Option<Self> {
         let graph = graph.filter(|g| g.of_one_moment && grown > 0 && g.live_bytes > 0)?;
         let part = |retained: u64| part(graph, grown, retained);
-        let largest = GraphHolder::largest(graph).filter(|h| h.root.kind != "runtime");
+        // In a stripped program what is the runtime's is known by name alone.
+        let is_own = |root: &GraphRoot| root.kind == "runtime" || root.name.starts_with("runtime.");
+        let largest = GraphHolder::largest(graph).filter(|h| !is_own(h.root));
         let held_by = |holder: GraphHolder<'a>| HeldBy { part: part(holder.root.retained_bytes), holder };
         let is_most = |part: f64, retained: u64| explains(graph, part, retained);
         let holder = largest.map(held_by).filter(|held| is_most(held.part, held.root().retained_bytes));

@@ -347,10 +347,9 @@ fn nothing_dead_is_held(minor: u16, mode: Mode) {
         let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
         let (mut looks, mut garbage, mut only_perhaps, mut unsure, mut stacks) = (0, 0, 0, BTreeMap::new(), None);
         let mut odd = 0;
-        for _ in 0..60 {
-            if looks >= 6 {
-                break;
-            }
+        // On a busy machine it marks nearly all the time (seen beside builds: 2 looks of 60 tries).
+        let until = Instant::now() + Duration::from_secs(20);
+        while looks < 6 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(3));
             let (stopped, registers) = Stopped::new(program.pid());
             let stats = MemStats::read(&rt, &live).unwrap();

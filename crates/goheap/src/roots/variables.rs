@@ -68,7 +68,10 @@ impl Holders {
     pub(crate) fn name_by_type<'t>(&mut self, of: impl Fn(Addr) -> Option<&'t str>) {
         for root in self.named.iter_mut().filter(|root| root.at != Addr(0)) {
             if let Some(name) = of(root.at).and_then(by_type) {
-                *root = RootName::new(RootKind::Runtime, name.to_owned());
+                // It stays a variable to who reckons who may wake whom: a moment's pointers of processors are
+                // nobody's way (`crates/cli/tests/goroutine_leaks.rs`, tickers of Go 1.27 in a stripped
+                // program).
+                *root = RootName::new(root.kind, name.to_owned());
             }
         }
     }
