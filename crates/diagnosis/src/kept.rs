@@ -11,7 +11,7 @@ use crate::graph_certainty::share_of_live;
 use crate::heap_cause::{HeapCause, Mechanism};
 use crate::made::called_in;
 use crate::owner::{is_inside, is_of_its_elements, is_of_package_of, package, package_of_elements};
-use crate::reachability::{KeptCollection, Reachability, frame_of, goroutines_of};
+use crate::reachability::{KeptCollection, Reachability, frame_of, goroutines_of, holder_of};
 use crate::shared_object::SharedObject;
 use crate::suspects::Suspect;
 use crate::thresholds::one_root_holds_most::MOST;
@@ -152,8 +152,7 @@ impl<'a> Kept<'a> {
     /// What the sentence is about where there is no suspect.
     pub(crate) fn name(&self) -> Option<&'a str> {
         let led = self.led.as_ref().and_then(|(_, from)| *from);
-        let root =
-            || self.way_of_most()?.steps.first().map(|root| root.split_once(' ').map_or(&**root, |(_, name)| name));
+        let root = || holder_of(self.way_of_most()?);
         let shared = || self.told_shared().map(|(shared, _)| shared.name());
         led.or_else(|| self.collection.map(|c| c.owner.as_str())).or_else(shared).or_else(root)
     }

@@ -342,6 +342,13 @@ pub(crate) fn frame_of(path: &GraphPath) -> Option<&str> {
     path.steps.get(1)?.strip_prefix("[frame ")?.strip_suffix(']')
 }
 
+/// Who a way begins at: the function in whose frame it stands, else that of the goroutines, else the root's
+/// own name.
+pub(crate) fn holder_of(path: &GraphPath) -> Option<&str> {
+    let root = || path.steps.first().map(|root| root.split_once(' ').map_or(root.as_str(), |(_, name)| name));
+    frame_of(path).or_else(|| goroutines_of(path)).or_else(root)
+}
+
 /// The function of the goroutines that a way begins at.
 pub(crate) fn goroutines_of(path: &GraphPath) -> Option<&str> {
     let first = path.steps.first()?;
@@ -410,6 +417,18 @@ mod tests {
     fn graph(live: u64, garbage: u64, roots: Vec<GraphRoot>) -> GraphFacts {
         let (live_bytes, garbage_bytes) = (live * MB, garbage * MB);
         GraphFacts { of_one_moment: true, live_bytes, garbage_bytes, roots, ..GraphFacts::default() }
+    }
+
+    #[test]
+    fn who_a_way_begins_at_is_known_by_its_own_name() {
+        let of = |steps: &[&str]| {
+            let steps = steps.iter().map(|s| (*s).to_owned()).collect();
+            holder_of(&GraphPath { steps, ..GraphPath::default() }).map(str::to_owned)
+        };
+        assert_eq!(of(&["goroutines in main.work", ".queue"]).as_deref(), Some("main.work"));
+        assert_eq!(of(&["goroutine in main.main", "[frame main.load]", ".m"]).as_deref(), Some("main.load"));
+        assert_eq!(of(&["global main.cache", ".m"]).as_deref(), Some("main.cache"));
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::growth::Growth;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::large_objects::HugeObjects;
 use crate::owner::is_standard_library;
-use crate::reachability::{Reachability, frame_of, goroutines_of};
+use crate::reachability::{Reachability, goroutines_of, holder_of};
 use crate::sentence::{growth as growth_of, level, look_for_change, place, service};
 use crate::site_certainty::{completeness, of_origin};
 use crate::subject::Subject;
@@ -166,8 +166,7 @@ impl<'a> KeptHuge<'a> {
 
     /// The function in whose frame they stand, or whose goroutines have them; else the variable.
     fn holder(&self) -> &'a str {
-        let root = || self.path.steps.first().and_then(|s| s.split_once(' ')).map_or("", |(_, name)| name);
-        frame_of(self.path).or_else(|| goroutines_of(self.path)).unwrap_or_else(root)
+        holder_of(self.path).unwrap_or_default()
     }
 
     fn is_variable(&self) -> bool {
