@@ -153,6 +153,7 @@ impl<'a> Heap<'a> {
         let mut graph_of = || {
             let parts = std::mem::take(&mut parts);
             let mut graph = Graph::new(Arc::clone(&layout), parts, std::mem::take(&mut roots), THREADS)?;
+            graph.only_by(&holders.processors.all, &holders.processors.lists);
             let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));

@@ -52,6 +52,8 @@ pub struct Graph {
     threads: usize,
     /// What is held for certain, where others only may hold some of it: see [`Graph::is_cut`].
     for_certain: Option<Bits>,
+    /// Objects, and who alone is to be asked who leads to them: see [`Graph::only_by`]. Both sorted.
+    only_by: Option<(Vec<u32>, Vec<u32>)>,
 }
 
 /// The node of all roots together.
@@ -75,8 +77,18 @@ impl Graph {
         let (edges, refused) = Edges::new(parts);
         let numbered = Ranked::new(Bits::new(0)).ok_or(TooLarge)?;
         let to_numbered = Vec::new();
-        Self { layout, edges, roots: Roots::new(), numbered, to_numbered, refused, threads, for_certain: None }
-            .with_roots(roots)
+        Self {
+            layout,
+            edges,
+            roots: Roots::new(),
+            numbered,
+            to_numbered,
+            refused,
+            threads,
+            for_certain: None,
+            only_by: None,
+        }
+        .with_roots(roots)
     }
 
     /// The same objects and pointers, held by others.
@@ -104,9 +116,31 @@ impl Graph {
         self.for_certain = Some(for_certain);
     }
 
+    /// Lets pointers to some objects say nothing of who holds them, but those from `by`, which live as long:
+    /// for dominators and paths. What is reached stays the same. Roots that hold them let go of them.
+    pub fn only_by(&mut self, objects: &[ObjectId], by: &[ObjectId]) {
+        let sorted = |of: &[ObjectId]| {
+            let mut of: Vec<u32> = of.iter().map(|o| o.0).collect();
+            of.sort_unstable();
+            of
+        };
+        let (objects, by) = (sorted(objects), sorted(by));
+        self.let_go(|_, object| objects.binary_search(&object.0).is_ok());
+        self.only_by = (!objects.is_empty()).then_some((objects, by));
+    }
+
     /// Whether a pointer says nothing of who holds its target: that is held for certain, and what points to
-    /// it may be garbage.
+    /// it may be garbage; or others alone are to be asked.
     pub(crate) fn is_cut(&self, from: u32, to: u32) -> bool {
+        if let Some((objects, by)) = &self.only_by
+            // Most pointers lead elsewhere.
+            && objects.first().is_some_and(|first| *first <= to)
+            && objects.last().is_some_and(|last| to <= *last)
+            && objects.binary_search(&to).is_ok()
+            && by.binary_search(&from).is_err()
+        {
+            return true;
+        }
         let is_certain = |certain: &Bits| !certain.contains(from as usize) && certain.contains(to as usize);
         self.for_certain.as_ref().is_some_and(is_certain)
     }

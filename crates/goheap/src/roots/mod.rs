@@ -3,6 +3,7 @@
 //! - `variables`: package variables by the symbol table, else by where they stand.
 //! - `goroutines`: by the function of the program that they are in; by which frame each holds what it holds.
 //! - `held_in`: the frame that they are named by, once it is known what stands in which.
+//! - `lists`: the runtime's own lists of pools and of processors.
 //! - `notes`: finalizers, cleanups and weak pointers, by the function that they are to run.
 //!
 //! Of what several hold a variable is the holder, for it stays when a goroutine ends; else a goroutine; a
@@ -10,6 +11,7 @@
 
 mod goroutines;
 mod held_in;
+mod lists;
 mod notes;
 mod variables;
 
@@ -26,6 +28,7 @@ use crate::watched::Pointed;
 
 use goroutines::Frames;
 pub(crate) use goroutines::places_of_goroutines;
+pub(crate) use lists::Processors;
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,6 +129,10 @@ pub(crate) struct Holders {
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,
+    /// Where each pool stands, sorted.
+    pools: Vec<Addr>,
+    /// What only their own lists are to be said to lead to.
+    pub(crate) processors: Processors,
     /// What could not be looked for.
     not_read: Vec<String>,
     /// Pointers to where something is waited for, and where they stand.
@@ -168,6 +175,7 @@ impl Holders {
         let constants = BlockCache::new(mem);
         let symbols = Symbolizer::new(&constants, &taken.runtime.module, taken.runtime.layout);
         out.add_variables(taken, mem, edges, gaps);
+        out.find_lists(mem, &edges.layout);
         out.notes_from = out.roots.len() as u32;
         out.add_notes(taken, mem, &symbols, objects, edges, gaps);
         out.goroutines_from = out.roots.len() as u32;
@@ -188,7 +196,7 @@ impl Holders {
     /// Who of several is to be called the holder of what all of them reach: the lowest.
     pub(crate) fn rank(&self, root: RootId) -> u32 {
         match root.0 {
-            _ if self.is_list_of_pools(root) => 2,
+            _ if self.is_last(root) => 2,
             n if n < self.notes_from => 0,
             _ if self.is_goroutine(root) => 1,
             _ => 2,
@@ -199,7 +207,22 @@ impl Holders {
     /// stands in, and owns none of it (`sync.allPools`, `sync/pool.go`; seen blind: a DNS server with a pool
     /// among its fields, all of which was told by way of that list).
     pub(crate) fn is_list_of_pools(&self, root: RootId) -> bool {
-        self.name_of(root).is_some_and(|name| matches!(name, "sync.allPools" | "sync.oldPools"))
+        self.name_of(root).is_some_and(lists::is_list_of_pools)
+    }
+
+    /// The same, or the words of a pool that lead to what lies in it (seen blind: metrics of a server, told by
+    /// way of the pool of compressors of which one had last written to a connection of it).
+    fn is_by_pools(&self, root: RootId) -> bool {
+        self.is_list_of_pools(root) || self.stand(root).is_some_and(|stand| self.is_of_pool(stand))
+    }
+
+    /// Whether ways from elsewhere are told before one from there, however long they are: from what lies in
+    /// pools, and from the runtime's own variables, the processors with their timers among them (seen blind:
+    /// what a subscription of a client had queued up, told by way of the timer with which the client pings,
+    /// and "stop a timer").
+    pub(crate) fn is_last(&self, root: RootId) -> bool {
+        let of_runtime = || self.name_of(root).is_some_and(|name| name.starts_with("runtime."));
+        !self.is_goroutine(root) && (self.is_by_pools(root) || of_runtime())
     }
 
     /// How goroutines' stacks were read.

@@ -71,7 +71,8 @@ impl Spelled {
     }
 }
 
-/// The shortest way to every live object, but those that only lists of pools lead to.
+/// The shortest way to every live object, but those that only lists of pools lead to; from pools, timers and
+/// what else the runtime has only where no other way leads.
 pub struct Ways<'h, 'a> {
     heap: &'h Heap<'a>,
     paths: Paths,
@@ -84,7 +85,8 @@ impl<'h, 'a> Ways<'h, 'a> {
     #[must_use]
     pub fn of(heap: &'h Heap<'a>) -> Self {
         let enter = |holder: Holder| !matches!(holder, Holder::Root(root) if heap.holders.is_list_of_pools(root));
-        Self { heap, paths: Paths::of(&heap.graph, enter), labels: Labels::of(heap) }
+        let paths = Paths::with_last(&heap.graph, enter, |root| heap.holders.is_last(root));
+        Self { heap, paths, labels: Labels::of(heap) }
     }
 
     /// The same from some of the roots, to `objects` and to nothing else.

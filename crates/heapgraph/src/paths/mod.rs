@@ -9,6 +9,7 @@ use crate::bits::{Bits, Ranked};
 use crate::graph::{Graph, Holder, NONE};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
+use crate::roots::RootId;
 use search::search;
 use steps::Tree;
 
@@ -16,7 +17,7 @@ use steps::Tree;
 /// the words that come first.
 ///
 /// Paths are found by their length, so what was met from one place stands in a row, and behind what was met
-/// from the place before: two bits for each say which is before which.
+/// from what was gone on from before: two bits for each say which is before which.
 #[derive(Clone, Debug)]
 pub struct Paths {
     /// Nodes that have a path.
@@ -24,8 +25,33 @@ pub struct Paths {
     /// By length of path: nodes of roots first, so many; then objects by their own numbers.
     order: Vec<u32>,
     roots: usize,
-    /// For each place of the order a member for each that was met from there, then one that is none.
+    turns: Turns,
+    /// For each turn a member for each that was met in it, then one that is none.
     links: Ranked,
+}
+
+/// In which turn each place of the order was gone on from: roots first, then what they lead to, then the roots
+/// that come last, then what only these lead to. In the order all roots stand before all objects.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turns {
+    /// Roots that came first.
+    first: u32,
+    /// Those that came last.
+    last: u32,
+    /// Objects that were met before these.
+    early: u32,
+}
+
+impl Turns {
+    /// The place that was gone on from in a turn.
+    fn place(self, turn: u32) -> u32 {
+        match turn.checked_sub(self.first) {
+            None => turn,
+            Some(n) if n < self.early => turn + self.last,
+            Some(n) if n - self.early < self.last => turn - self.early,
+            Some(_) => turn,
+        }
+    }
 }
 
 /// A step that paths have in common.
@@ -78,7 +104,13 @@ impl Paths {
     /// Paths from all roots through what `enter` lets pass, asked of roots and objects with numbers of their
     /// own. Takes about four and a half bytes for each.
     pub fn of(graph: &Graph, enter: impl Fn(Holder) -> bool) -> Self {
-        Self::search(graph, enter, None)
+        Self::search(graph, enter, |_| false, None)
+    }
+
+    /// The same, where some roots come `last`: what any other root leads to, by however long a way, is not told
+    /// by way of these.
+    pub fn with_last(graph: &Graph, enter: impl Fn(Holder) -> bool, last: impl Fn(RootId) -> bool) -> Self {
+        Self::search(graph, enter, last, None)
     }
 
     /// The same, for who asks for ways to `ends` and to nothing else: it ends when there is one to each.
@@ -91,15 +123,21 @@ impl Paths {
         for node in holders.filter_map(|holder| graph.node(holder)) {
             left += usize::from(wanted.insert(node as usize));
         }
-        Self::search(graph, enter, Some((wanted, left)))
+        Self::search(graph, enter, |_| false, Some((wanted, left)))
     }
 
-    fn search(graph: &Graph, enter: impl Fn(Holder) -> bool, wanted: Option<(Bits, usize)>) -> Self {
+    fn search(
+        graph: &Graph,
+        enter: impl Fn(Holder) -> bool,
+        last: impl Fn(RootId) -> bool,
+        wanted: Option<(Bits, usize)>,
+    ) -> Self {
         // There are below 2^30 nodes, and two links for each.
-        search(graph, enter, wanted).unwrap_or_else(|_| Self {
+        search(graph, enter, last, wanted).unwrap_or_else(|_| Self {
             met: Bits::default(),
             order: Vec::new(),
             roots: 0,
+            turns: Turns::default(),
             links: Ranked::default(),
         })
     }
@@ -113,8 +151,8 @@ impl Paths {
     /// The place before another; `None` of roots.
     fn before(&self, at: u32) -> Option<u32> {
         let met = at.checked_sub(self.roots as u32)?;
-        // Behind each place stands one link that is none.
-        self.links.select(met).map(|link| link - met)
+        // Behind those of each turn stands one link that is none.
+        self.links.select(met).map(|link| self.turns.place(link - met))
     }
 
     /// The places of some of what has a path.
@@ -269,7 +307,7 @@ impl Paths {
         let roots = self.roots as u32;
         (0..roots).for_each(|at| each(at, None));
         for (met, link) in (0..).zip(self.links.bits().iter()) {
-            each(roots + met, Some(link as u32 - met));
+            each(roots + met, Some(self.turns.place(link as u32 - met)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The search for shortest paths.
 
-use super::Paths;
+use super::{Paths, Turns};
 use crate::bits::{Bits, Ranked};
 use crate::edges::Cursor;
 use crate::graph::{Graph, Holder, NONE, TooLarge};
@@ -48,10 +48,12 @@ impl Found {
     }
 }
 
-/// Goes on until all is found, or all of `wanted`, of which so many are left.
+/// Goes on until all is found, or all of `wanted`, of which so many are left: from roots that are `last` only
+/// when the others lead no further.
 pub(super) fn search(
     graph: &Graph,
     enter: impl Fn(Holder) -> bool,
+    last: impl Fn(RootId) -> bool,
     wanted: Option<(Bits, usize)>,
 ) -> Result<Paths, TooLarge> {
     let (wanted, left) = wanted.unwrap_or((Bits::default(), usize::MAX));
@@ -60,47 +62,77 @@ pub(super) fn search(
     let mut found = Found { met, seen, order: Vec::new(), links, link: 0, wanted, left };
     // What roots do not reach has no place in it: mostly nothing.
     found.order.reserve_exact(graph.nodes() - graph.roots().groups() - 1);
-    for root in (0..graph.roots().len() as u32).map(RootId) {
+    let roots = || (0..graph.roots().len() as u32).map(RootId);
+    for root in roots().filter(|root| !last(*root)) {
+        let node = graph.node_of_root(root);
+        found.meet(node, node, || enter(Holder::Root(root)));
+    }
+    let first = found.order.len();
+    for root in roots().filter(|root| last(*root)) {
         let node = graph.node_of_root(root);
         found.meet(node, node, || enter(Holder::Root(root)));
     }
     let roots = found.order.len();
-    // A root's objects, then a handful of objects at a time. Each stands somewhere else in memory, and so
-    // does what is known of its targets: who goes from one to the next waits most of the time, and what
-    // is asked of many at once is waited for together.
-    let mut at = 0;
     let mut batch = Batch::default();
-    while at < found.order.len() && found.left > 0 {
-        if at < roots {
-            if let Some(Holder::Root(root)) = graph.holder(found.order[at]) {
-                for to in graph.roots().held_by(root) {
-                    let next = graph.node_of(to.0);
-                    next.into_iter().for_each(|next| found.go(next, to, || enter(Holder::Object(to))));
-                }
-            }
-            found.link += 1;
-            at += 1;
-            continue;
-        }
-        let end = found.order.len().min(at + BATCH);
-        batch.fill(graph, &found.order[at..end], &found.seen);
-        at = end;
-        let mut targets = batch.targets.iter().zip(&batch.pointed);
-        for (place, count) in (at - batch.counts.len()..).zip(&batch.counts) {
-            let from = found.order[place];
-            if found.left == 0 {
-                break;
-            }
-            let says_nothing = |next: u32, to: u32| next == NONE || graph.is_cut(from, to);
-            for (next, to) in targets.by_ref().take(*count).filter(|(next, to)| !says_nothing(**next, **to)) {
-                let to = ObjectId(*to);
-                found.go(*next, to, || enter(Holder::Object(to)));
-            }
-            found.link += 1;
-        }
+    found.from_roots(graph, &enter, 0..first);
+    let at = found.from_objects(graph, &enter, roots, &mut batch);
+    let turns = Turns { first: first as u32, last: (roots - first) as u32, early: (found.order.len() - roots) as u32 };
+    if found.left > 0 {
+        found.from_roots(graph, &enter, first..roots);
+        found.from_objects(graph, &enter, at, &mut batch);
     }
     let Found { met, order, links, .. } = found;
-    Ok(Paths { met, order, roots, links: Ranked::new(links).ok_or(TooLarge)? })
+    Ok(Paths { met, order, roots, turns, links: Ranked::new(links).ok_or(TooLarge)? })
+}
+
+impl Found {
+    /// Goes on from the roots at those places of the order.
+    fn from_roots(&mut self, graph: &Graph, enter: &impl Fn(Holder) -> bool, places: std::ops::Range<usize>) {
+        for at in places {
+            if self.left == 0 {
+                return;
+            }
+            if let Some(Holder::Root(root)) = graph.holder(self.order[at]) {
+                for to in graph.roots().held_by(root) {
+                    let next = graph.node_of(to.0);
+                    next.into_iter().for_each(|next| self.go(next, to, || enter(Holder::Object(to))));
+                }
+            }
+            self.link += 1;
+        }
+    }
+
+    /// Goes on from the object at a place of the order and from all behind it, a handful at a time; gives the
+    /// place at which it ends. Each stands somewhere else in memory, and so does what is known of its
+    /// targets: who goes from one to the next waits most of the time, and what is asked of many at once is
+    /// waited for together.
+    fn from_objects(
+        &mut self,
+        graph: &Graph,
+        enter: &impl Fn(Holder) -> bool,
+        mut at: usize,
+        batch: &mut Batch,
+    ) -> usize {
+        while at < self.order.len() && self.left > 0 {
+            let end = self.order.len().min(at + BATCH);
+            batch.fill(graph, &self.order[at..end], &self.seen);
+            at = end;
+            let mut targets = batch.targets.iter().zip(&batch.pointed);
+            for (place, count) in (at - batch.counts.len()..).zip(&batch.counts) {
+                let from = self.order[place];
+                if self.left == 0 {
+                    break;
+                }
+                let says_nothing = |next: u32, to: u32| next == NONE || graph.is_cut(from, to);
+                for (next, to) in targets.by_ref().take(*count).filter(|(next, to)| !says_nothing(**next, **to)) {
+                    let to = ObjectId(*to);
+                    self.go(*next, to, || enter(Holder::Object(to)));
+                }
+                self.link += 1;
+            }
+        }
+        at
+    }
 }
 
 /// Neighbours in the order, and where they point.

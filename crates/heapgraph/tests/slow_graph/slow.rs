@@ -74,8 +74,8 @@ impl Slow {
     }
 
     /// Steps of the shortest path, its root and the object counted.
-    pub(crate) fn distance(&self, to: Holder) -> Option<usize> {
-        let roots = self.reach(|h| !matches!(h, Holder::Object(_)));
+    pub(crate) fn distance(&self, to: Holder, from: impl Fn(Holder) -> bool) -> Option<usize> {
+        let roots = self.reach(|h| !matches!(h, Holder::Object(_)) && from(h));
         let mut waiting: VecDeque<(Holder, usize)> =
             roots.into_iter().filter(|h| matches!(h, Holder::Root(_))).map(|r| (r, 1)).collect();
         let mut seen = BTreeSet::new();
