@@ -7,7 +7,7 @@ use crate::facts::{Facts, Frame, Group};
 use crate::growth::Culprit;
 use crate::owner::{frame, is_standard_library, place_of};
 use crate::thresholds::heap_growth::{MIN_CALLS, PART_OF_ALL};
-use crate::thresholds::waiting_calls::MIN_NEW;
+use crate::thresholds::waiting_calls::{FEW_NEW, MIN_NEW};
 use crate::waits::{Doing, Wait, doing};
 use crate::window::Window;
 
@@ -55,6 +55,14 @@ impl<'a> Calls<'a> {
     /// Whether most of them were called, and do not stand in the function that they were started with.
     pub(crate) fn are_called(&self) -> bool {
         self.called.saturating_mul(2) > self.total
+    }
+
+    /// Whether as many goroutines as wait stood side by side before the growth began: that there are more of
+    /// them now is not why memory grew. Structures are only made where none is free, so that no new one for
+    /// so many means that they were all taken at once before.
+    pub(crate) fn stood_before(&self) -> bool {
+        let waiting = self.waiting.as_ref().map_or(0, |w| w.count);
+        self.new.is_some_and(|new| new as f64 <= waiting as f64 * FEW_NEW)
     }
 
     /// Calls of the code that allocated what a culprit has; `None` where there are too few to matter.
@@ -233,7 +241,7 @@ mod tests {
         assert_eq!((calls.of.function.as_str(), calls.total, calls.working), ("main.serve", 609, 9));
         let waiting = calls.waiting.as_ref().unwrap();
         assert_eq!((waiting.wait, waiting.count, calls.new), (Wait::Mutex, 600, Some(690)));
-        assert_eq!(calls.came(), Some(true));
+        assert_eq!((calls.came(), calls.stood_before()), (Some(true), false));
         assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1 && calls.called == 0);
     }
 

@@ -5,7 +5,7 @@
 //! of finished collections can: what the last one found alive, against what there was when it began.
 
 use crate::facts::Facts;
-use crate::thresholds::collector_headroom::{FITS, GROWS, GROWS_MARKS, SAME_MARK};
+use crate::thresholds::collector_headroom::{FITS, GROWS, GROWS_MARKS, SAME_MARK, STANDS, STANDS_FOR, STANDS_MARKS};
 use crate::window::Window;
 
 /// When the collector would have run next.
@@ -37,6 +37,9 @@ pub(crate) struct Collector {
     pub(crate) alive: Option<f64>,
     /// Marks, the last one included, that all found about the same alive.
     pub(crate) steady_marks: usize,
+    /// Marks, the last one included, that all found the same alive for a good part of the growth; 0 where
+    /// it went on growing. A leak that goes on as before would have shown.
+    pub(crate) standing_marks: usize,
     /// How fast what is alive grew up to the last mark, against how fast memory was allocated since; `None`
     /// where fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that
     /// breathes 0.
@@ -65,6 +68,7 @@ impl Collector {
             marks: since.clone().count(),
             alive: alive(facts, window, &marks),
             steady_marks: steady(gc.heap_marked, &marks),
+            standing_marks: standing(facts, window, &marks),
             live_slope: live_slope(facts, &marks),
             live_grows: live_grows(gc.heap_marked, since.filter(|m| m.t_ms > middle).map(|m| m.after)),
         }
@@ -170,6 +174,27 @@ fn live_grows(marked: u64, since: impl Iterator<Item = u64>) -> bool {
 fn steady(marked: u64, marks: &[Mark]) -> usize {
     let near = |m: &&Mark| (m.after as f64 - marked as f64).abs() <= marked as f64 * SAME_MARK;
     if marked == 0 { 0 } else { marks.iter().rev().take_while(near).count() }
+}
+
+/// How many marks in a row, up to the last, found no less alive than that, where these go back far enough.
+/// Those that grow by a few percent each are no rest (seen blind: a cache of as many pictures as before, of
+/// which ever more are large).
+///
+/// Seen blind: a cache of tiles that is full after two thirds of its life, and evicts; ten collections found
+/// 103 to 106 MB alive while a gigabyte was allocated, and "it is still loading, or it leaks" was said of it.
+fn standing(facts: &Facts, window: &Window, marks: &[Mark]) -> usize {
+    let marked = facts.gc.heap_marked;
+    // A look may come late: what was allocated since the mark is in it.
+    let same = |m: &&Mark| {
+        let more = (m.after as f64 - marked as f64) / marked as f64;
+        (-STANDS..=3.0 * STANDS).contains(&more)
+    };
+    let in_growth = marks.iter().rev().filter(|m| m.t_ms > window.onset_ms);
+    let run: Vec<&Mark> = in_growth.take_while(same).collect();
+    let stood_ms = run.last().map_or(0, |m| facts.capture.t_ms.saturating_sub(m.t_ms));
+    let grew_ms = facts.capture.t_ms.saturating_sub(window.onset_ms);
+    let long = stood_ms as f64 >= grew_ms as f64 * STANDS_FOR;
+    if marked > 0 && run.len() >= STANDS_MARKS && long { run.len() } else { 0 }
 }
 
 #[cfg(test)]
@@ -278,5 +303,37 @@ mod tests {
         assert!(of(&facts).steady_marks >= 2, "{:?}", of(&facts));
         let leak = service(20, 10, 10, 5);
         assert!(of(&leak).steady_marks <= 1);
+    }
+
+    /// Seen blind: a cache that is full, and evicts; and one of as many pictures as before, ever more of them
+    /// large.
+    #[test]
+    fn what_has_stopped_growing_stands() {
+        // Filled within twenty seconds, then at rest for as long, with a collection every two.
+        let filled = |late_growth: f64| {
+            let mut facts = Facts::default();
+            let alive = |t: u64| {
+                let t = t as f64 / 1000.0;
+                ((t.min(20.0) * 5.0 + (t - 20.0).max(0.0) * late_growth) * MB as f64) as u64
+            };
+            for t in (0..40_000).step_by(100) {
+                let since = t % 2_000;
+                let live = alive(t - since) + alive(t) * since / 2_000;
+                let sample = Sample {
+                    t_ms: t,
+                    usage_bytes: 2 * alive(t) + 10 * MB,
+                    heap_live_bytes: live,
+                    gc_cycles: 3 + (t / 2_000) as u32,
+                    ..Sample::default()
+                };
+                facts.timeline.samples.push(sample);
+            }
+            facts.capture.t_ms = 40_000;
+            facts.gc = Gc { heap_marked: alive(38_000), heap_live: 2 * alive(38_000), ..facts.gc };
+            let window = Window { onset_ms: 1_000, end_ms: 40_000, ..Window::default() };
+            Collector::of(&facts, &window).standing_marks
+        };
+        assert!(filled(0.0) >= 9, "{}", filled(0.0));
+        assert_eq!((filled(1.0), filled(5.0)), (0, 0));
     }
 }

@@ -8,7 +8,7 @@ use crate::finding::Evidence;
 use crate::graph_certainty::{share_of_live, source};
 use crate::graph_holder::GraphHolder;
 use crate::shared_object::{SharedCrowd, SharedObject, one_of_all};
-use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM};
+use crate::thresholds::heap_growth::{ALIVE, GARBAGE, HELD_BY_THEM, MIN_CALLS};
 use crate::thresholds::unprofiled_heap::{
     HELD_BESIDE_GARBAGE, HELD_BY_ONE, LARGE_PART, MIN_ENTRIES, MIN_PART, MOST_OF_LIVE,
 };
@@ -264,7 +264,8 @@ impl<'a> Reachability<'a> {
             return Some(bounding_way(self.most_way()?));
         };
         let name = self.holder.as_ref().and_then(HeldBy::frame).unwrap_or(name);
-        Some(format!("Bound what {name} keeps, or let go of it: {text}."))
+        let in_pieces = self.holder.as_ref().map_or("", HeldBy::in_pieces);
+        Some(format!("Bound what {name} keeps, or let go of it: {text}.{in_pieces}"))
     }
 
     /// The collection that keeps most of it, and the first step of the way to it, where no one root keeps it:
@@ -296,6 +297,10 @@ impl<'a> Reachability<'a> {
         one_of_all(self.graph, self.goroutines()?.root()).map(|one| one.name.as_str())
     }
 }
+
+/// What a goroutine keeps it most often has been asked for, or reads (seen blind: an export without a limit, of
+/// five million rows).
+const IN_PIECES: &str = " What it collects of what it is asked for, or reads, it may take in pieces (a page, a cursor, a stream) with a bound.";
 
 /// Part of a growth that who keeps so many bytes at the end keeps of it, at least: it may have kept already
 /// whatever there was before.
@@ -380,6 +385,11 @@ impl<'a> HeldBy<'a> {
             1 => format!("1 goroutine in {} holds {held}", root.name),
             n => format!("{} goroutines in {} hold {held}", count(n), root.name),
         }
+    }
+
+    /// What else may help where it is a goroutine, or a few.
+    pub(crate) fn in_pieces(&self) -> &'static str {
+        if (1..MIN_CALLS).contains(&self.root().goroutines) { IN_PIECES } else { "" }
     }
 
     /// The same with what it is, and by which way, as far as that is known.

@@ -13,6 +13,14 @@ pub(crate) mod collector_headroom {
     pub(crate) const GROWS: f64 = 1.2;
     /// Marks there that it takes. Chosen: two halves of two.
     pub(crate) const GROWS_MARKS: usize = 4;
+    /// Part by which a mark may have found less than the last and still show that what is alive stands; and
+    /// three times as much more, since looks come late. Chosen: a leak that filled the heap at one speed
+    /// would have brought ten times as much in the time that it takes.
+    pub(crate) const STANDS: f64 = 0.02;
+    /// Part of the time since the onset that those marks must go back. Chosen.
+    pub(crate) const STANDS_FOR: f64 = 0.25;
+    /// Marks in a row that it takes. Chosen; 10 where it was seen.
+    pub(crate) const STANDS_MARKS: usize = 5;
 }
 
 pub(crate) mod collector_off {
@@ -344,6 +352,11 @@ pub(crate) mod unprofiled_heap {
     pub(crate) const MAX_HELD: usize = 4;
     /// Factor of the confidence where nobody is suspected: the sentence then names no place. Chosen.
     pub(crate) const NO_SUSPECT: f64 = 0.4;
+    /// Factor of the confidence where goroutines pile up beside a heap of which nobody knows who keeps it.
+    /// Chosen: either may be the matter.
+    pub(crate) const BESIDE_A_PILE: f64 = 0.5;
+    /// Weight of a suspect below which what keeps the growth is told without one. Chosen: one of many.
+    pub(crate) const MIN_WEIGHT: f64 = 0.1;
     /// Weight of those that were in an allocation. Chosen, not measured.
     pub(crate) const ALLOCATING: f64 = 0.6;
     /// Weight of those that were at work. Chosen, not measured.
@@ -364,6 +377,9 @@ pub(crate) mod waiting_calls {
     /// Goroutines that must have come with the growth, for each that waits. Chosen: who was there before has
     /// nothing to do with it.
     pub(crate) const MIN_NEW: f64 = 0.5;
+    /// Goroutines that came in the window, for each that waits, below which as many stood there before it.
+    /// Chosen.
+    pub(crate) const FEW_NEW: f64 = 0.1;
     /// Part by which what a queue has many of may differ from those that wait, and still be one for each.
     /// Chosen: both are counted, at one moment.
     pub(crate) const AS_MANY: f64 = 0.1;

@@ -14,6 +14,21 @@ use crate::window::Window;
 
 impl<'a> HeapCause<'a> {
     pub(super) fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
+        match self.choose_among(facts, window) {
+            Mechanism::WaitingCalls if self.each_keeps_more(facts).is_some() => Mechanism::StaysAlive,
+            // Whoever keeps it has stopped taking more.
+            Mechanism::StaysAlive if self.fits(facts) && self.collector.standing_marks > 0 => Mechanism::Headroom,
+            chosen => chosen,
+        }
+    }
+
+    /// Whether what was alive would have fitted, and the collector would have run too late.
+    fn fits(&self, facts: &Facts) -> bool {
+        let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
+        self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit)
+    }
+
+    fn choose_among(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
         let at_work = self.bytes_per_call(window);
         let huge = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole));
         // Several alike may be of calls in flight, a large one each.
@@ -37,8 +52,7 @@ impl<'a> HeapCause<'a> {
         if self.by_way.is_some() {
             return Mechanism::WaitingCalls;
         }
-        let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
-        let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
+        let fits = self.fits(facts);
         // Who waits does not hold what the references show to be garbage (seen blind in lab/cluster:
         // GOGC=600, and calls that drop what they were sent before they ask; 184 of 232 MB were garbage, told
         // as copies that 49 calls wait with).

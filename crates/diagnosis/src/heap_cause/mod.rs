@@ -16,7 +16,7 @@ use crate::large_objects::HugeObjects;
 use crate::owner::is_method_of;
 use crate::partition::Partition;
 use crate::pieces::Pieces;
-use crate::reachability::Reachability;
+use crate::reachability::{Reachability, goroutines_of};
 use crate::recursion::Recursion;
 use crate::rival::{Rival, Told};
 use crate::sentence::began_unseen;
@@ -25,6 +25,8 @@ use crate::suspects::{
 };
 use crate::thresholds::heap_growth::{MAJORITY, MIN_SHARE};
 use crate::thresholds::waiting_calls::MOST_CALLS;
+use crate::units::{bytes, count};
+use crate::way::way;
 use crate::window::Window;
 
 pub(crate) use self::whose_calls::{a_few_each, one_for_each_of};
@@ -177,6 +179,30 @@ impl<'a> HeapCause<'a> {
         // Where most of it is room for nothing, nothing waits in a queue.
         let may_be = may_be && self.of_no_use(facts).is_none();
         may_be.then(|| HeldUp::of(facts, window)).flatten()
+    }
+
+    /// Goroutines that were there before and keep ever more each, in words, where they are who keeps what
+    /// stays alive.
+    pub(crate) fn kept_by_each(&self, facts: &Facts) -> Option<String> {
+        let root = self.each_keeps_more(facts).filter(|_| self.mechanism == Mechanism::StaysAlive)?;
+        Some(format!(
+            "{} goroutines in {}, as many as before it began, keep ever more each, {} by now",
+            count(root.goroutines),
+            root.name,
+            bytes(root.retained_bytes / root.goroutines.max(1))
+        ))
+    }
+
+    /// What to do about them: by which way they keep it.
+    pub(crate) fn cure_of_each(&self, facts: &Facts) -> Option<String> {
+        let root = self.each_keeps_more(facts).filter(|_| self.mechanism == Mechanism::StaysAlive)?;
+        let paths = facts.graph.iter().flat_map(|g| &g.paths);
+        let path = paths.rev().filter(|p| goroutines_of(p) == Some(&root.name)).max_by_key(|p| p.bytes);
+        let way = path.map_or_else(String::new, |p| format!(" by way of {}", way(&p.steps, &p.type_name)));
+        Some(format!(
+            "See what each turn of {} leaves behind{way}, which is never let go while the goroutine lives: make it anew for each turn (a buffer, a logger, a list), or bound it.",
+            root.name
+        ))
     }
 
     /// Maps that were emptied, where they are most of what stays alive.

@@ -75,6 +75,21 @@ impl<'a> HeapCause<'a> {
     /// What is alive at once for the first time, against a heap that always breathes so.
     fn rival_burst(&self, facts: &Facts, window: &Window) -> Rival {
         const CAUSE: &str = "memory that is alive and new (a burst of work, a leak)";
+        if self.collector.standing_marks > 0 {
+            let marks = plural(self.collector.standing_marks as u64, "collection");
+            let alive = bytes(facts.gc.heap_marked);
+            // What is alive may not always have been as much.
+            let now = self.collector.marked.saturating_add(self.collector.beside);
+            if window.start_bytes < now - now / 4 {
+                let keeps = self.reach.as_ref().and_then(Reachability::keeper);
+                let keeps = keeps.map_or_else(String::new, |(text, ..)| format!(" ({text})"));
+                let tell = format!(
+                    "{alive} are alive, more than before the growth, and the last {marks} found no more: whether so much was meant to be kept{keeps}"
+                );
+                return Rival::open("a bound, of what keeps it, that is too large for the limit", tell);
+            }
+            return Rival::ruled_out(CAUSE, format!("the last {marks} found no more than {alive} alive: it stands"));
+        }
         let flat = self.collector.live_slope.is_some_and(|slope| slope <= FLAT);
         let steady = if flat { self.collector.steady_marks } else { 0 };
         let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));

@@ -46,7 +46,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     };
     let (live, beside) = (heap.collector.marked, heap.collector.beside);
     let value = memory_limit_for(limit);
-    let grows = heap.collector.live_grows;
+    let grows = heap.collector.live_grows && heap.collector.standing_marks == 0;
     let set = match facts.gc.memory_limit {
         Some(m) => format!("GOMEMLIMIT is {}, beyond the limit of {}: it never acts", bytes(m), bytes(limit)),
         None => "there is no GOMEMLIMIT".to_owned(),

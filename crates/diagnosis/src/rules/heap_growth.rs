@@ -89,6 +89,7 @@ fn find<'a>(facts: &'a Facts, growth: &Growth, w: &Window, heap: &HeapCause<'a>)
         Mechanism::StaysAlive if heap.may_be_its_start() => {
             "it grew from its start on: it is still loading, or it leaks"
         }
+        Mechanism::StaysAlive if heap.kept_by_each(facts).is_some() => "each of many goroutines keeps ever more",
         Mechanism::StaysAlive if heap.keeper().is_some() => "what one holder keeps stays alive",
         _ if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
         Mechanism::StaysAlive => "what one function allocates stays alive",
@@ -184,7 +185,8 @@ fn sentence(
                 format!(": {marks} ran meanwhile and found it alive")
             }
         };
-        let meanwhile = held_up.map_or_else(String::new, |held| format!("; {}", held.text()));
+        let each = || heap.kept_by_each(facts).map_or_else(String::new, |text| format!("; {text}"));
+        let meanwhile = held_up.map_or_else(each, |held| format!("; {}", held.text()));
         out += &heap.of_no_use(facts).map_or(meanwhile, |text| format!("; {text}"));
     }
     if let Some(recursion) = &heap.recursion {
@@ -281,6 +283,9 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>, held_up: Option<&HeldU
     }
     if let Some(held) = held_up {
         return held.cure();
+    }
+    if let Some(of_each) = heap.cure_of_each(facts) {
+        return of_each;
     }
     match heap.mechanism {
         Mechanism::CallsAtWork(_) if reads_by(facts, c).is_some() => format!(
@@ -497,6 +502,61 @@ mod tests {
             ..GraphFacts::default()
         });
         assert!(verdict(&facts).cure.starts_with("Build what main.one builds once"), "{}", verdict(&facts).cure);
+    }
+
+    /// Seen blind: connections that were there before, whose loggers take up a field with each message.
+    #[test]
+    fn what_each_of_many_keeps_is_told_from_waiting() {
+        let mut facts =
+            filled_by_calls(&["main.fix", "main.(*session).run", "net/http.serverHandler.ServeHTTP"], 900_000_000);
+        let stack = |f: &mut Facts, name: &str| {
+            f.frames.push(Frame { function: name.into(), file: "svc/main.go".into(), line: 4 });
+            f.frames.len() as u32 - 1
+        };
+        let read = stack(&mut facts, "internal/poll.(*FD).Read");
+        let waiting = Group {
+            count: 600,
+            state: "waiting".into(),
+            wait_reason: "IO wait".into(),
+            stack: vec![read, 1, 2],
+            ..Group::default()
+        };
+        facts.goroutines.groups = vec![waiting];
+        facts.goroutines.total = 640;
+        facts.timeline.samples.iter_mut().for_each(|s| s.goroutines = 640);
+        let root = GraphRoot {
+            kind: "goroutine".into(),
+            name: "main.(*session).run".into(),
+            goroutines: 600,
+            objects: 60_000,
+            retained_bytes: 470_000_000,
+            ..GraphRoot::default()
+        };
+        let path = GraphPath {
+            steps: vec!["goroutines in main.(*session).run".into(), ".log".into(), ".context".into()],
+            bytes: 450_000_000,
+            objects: 600,
+            ..GraphPath::default()
+        };
+        facts.graph = Some(GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            roots: vec![root],
+            paths: vec![path],
+            ..GraphFacts::default()
+        });
+        let found = |facts: &Facts| diagnose(facts).findings.remove(0);
+        let each = found(&facts);
+        assert_eq!((each.code, each.title.as_str()), ("heap-growth", "each of many goroutines keeps ever more"));
+        assert!(each.sentence.contains("as many as before it began, keep ever more each, 783 kB by now"), "{each:?}");
+        assert!(each.cure.contains("by way of goroutines in main.(*session).run .log .context"), "{}", each.cure);
+        // They came with the growth; or each has only what a call waits with.
+        let mut came = facts.clone();
+        came.timeline.samples.iter_mut().take(50).for_each(|s| s.goroutines = 40);
+        let mut few = facts.clone();
+        few.graph.as_mut().unwrap().roots[0].objects = 1_200;
+        assert_eq!([found(&came).code, found(&few).code], ["waiting-calls", "waiting-calls"]);
     }
 
     /// Seen from outside: a sort that read all of its input, of which nine functions allocated a part each.

@@ -18,7 +18,8 @@ use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
 use crate::suspects::{Suspect, Why};
-use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
+use crate::thresholds::goroutine_growth;
+use crate::thresholds::unprofiled_heap::{BESIDE_A_PILE, HELD_ONE_IN, MAX_HELD, MIN_WEIGHT, NO_SUSPECT};
 use crate::timers::Place;
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
@@ -84,7 +85,7 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     });
     // Who allocates at that moment may drop it (seen: who writes the lines, for who keeps a piece of each).
     let by = Kept::of(facts, heap, most_is_filled(facts));
-    let first = by.suspect(facts, suspects);
+    let first = by.suspect(facts, suspects).filter(|s| s.weight >= MIN_WEIGHT || by.text().is_none());
     let kept = by.text().map_or(kept, |text| format!(": {text}"));
     let named =
         first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
@@ -136,6 +137,11 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
             None => "whichever function allocates: none is suspected",
         };
         rivals.push(Rival::open(other, "a memory profile: see the cure"));
+    }
+    let pile = holder.is_none() && by.text().is_none() && is_beside_a_pile(facts, heap);
+    if pile {
+        let tell = "who keeps the heap: the references, or a memory profile";
+        rivals.push(Rival::open("goroutines that pile up, and hold it beside their stacks", tell));
     }
     // What stands in dead words of a stack is garbage, and the frame that it is said to be in another's
     // (seen: `lab/deaths`, garbage-thrower: what its caller keeps was of "main.render").
@@ -189,7 +195,13 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
                     },
                 },
             },
-        ],
+        ]
+        .into_iter()
+        .chain(pile.then_some(ConfidenceFactor {
+            name: "goroutines pile up beside it, and nothing says that they do not hold it",
+            value: BESIDE_A_PILE,
+        }))
+        .collect(),
         rivals,
         evidence: std::iter::once(Evidence {
             text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share)),
@@ -212,6 +224,13 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
             first.filter(|_| holder.is_none()),
         ),
     })
+}
+
+/// Whether goroutines came whose stacks are a good part of the growth: what else each has is in the heap (seen
+/// blind: 2,394 subscriptions that nobody closes, seven goroutines each, and a load's client was suspected).
+fn is_beside_a_pile(facts: &Facts, heap: &HeapCause<'_>) -> bool {
+    facts.goroutines.total >= goroutine_growth::MIN_GOROUTINES
+        && heap.parts.share(heap.parts.stacks) >= goroutine_growth::MIN_SHARE
 }
 
 /// The reading function of a library in whose frames what calls hold stands (seen blind: lines without an
@@ -261,7 +280,8 @@ fn cure(
     }
     let known = match (&heap.mechanism, holder, read_by(heap)) {
         (Mechanism::StaysAlive, Some(held), _) => {
-            format!("Bound what {} keeps, or let go of it. ", held.frame().unwrap_or(&held.root().name))
+            let name = held.frame().unwrap_or(&held.root().name);
+            format!("Bound what {name} keeps, or let go of it.{} ", held.in_pieces())
         }
         (Mechanism::CallsAtWork(_), Some(held), Some(reader)) => format!(
             "Bound how much one call of {} may read by {reader} (http.MaxBytesReader, io.LimitReader, the protocol's own maximum) and for how long (a deadline), and how many calls may at a time. ",
