@@ -6,7 +6,7 @@
 mod world;
 
 use lastgasp_incident::Kind as CauseKind;
-use lastgasp_incident::evidence::{ChangeKind, Ending, MetricRole};
+use lastgasp_incident::evidence::{Change, ChangeKind, Ending, MetricRole};
 use lastgasp_incident::order::Relation;
 use world::{Kind, T0, World, finding, terms, told};
 
@@ -225,6 +225,35 @@ fn who_was_replaced_before_it_could_die_had_grown_alike() {
     assert!(alike, "{said}");
     let (alike, said) = release(230_000_000);
     assert!(!alike, "{said}");
+}
+
+/// What all instances had read and kept is none of the matter where they had not grown: a neighbour that grew
+/// for minutes filled the group (seen blind in lab/cluster, named with 0.75).
+#[test]
+fn a_neighbour_that_fills_the_group_is_no_lists() {
+    let of = |confidence: f64| {
+        let mut w = World::new();
+        let kind = Kind { code: "others-in-group", subject: "-", how: "", confidence, ..Kind::default() };
+        w.die(3, "v1.41", T0 - DAY, T0, 100, &kind);
+        w.evidence.changes.push(Change {
+            id: "list".into(),
+            kind: ChangeKind::Config,
+            key: "ugctab".into(),
+            at_unix_ms: T0 - 8_000,
+            ..Change::default()
+        });
+        let i = told(w);
+        let against = |c: &lastgasp_incident::Cause| {
+            let of = c.terms.iter().filter(|t| t.name == "captures").map(|t| t.log_odds);
+            of.sum::<f64>()
+        };
+        (i.causes.iter().find(|c| c.kind == CauseKind::Config).map(against), i.kind, terms(&i))
+    };
+    let (sure, kind, said) = of(0.99);
+    assert_eq!(kind, CauseKind::Node, "{said}");
+    assert!(sure.is_none_or(|odds| odds <= -6.0), "{said}");
+    let (unsure, _, said) = of(0.8);
+    assert!(unsure.is_none_or(|odds| (-4.0..0.0).contains(&odds)), "{said}");
 }
 
 /// Limits were lowered, and a neighbour filled the node: each of the dead had a third of what it may have.

@@ -250,6 +250,53 @@ fn lowered_limit(deaths: i64) {
     assert!(text.contains(&format!("in {n} of {n} processes that died", n = 5 * deaths)), "{text}");
 }
 
+/// A life in between that was too short to use as much does not hide that the one before it did, under the
+/// larger limit; nor that others who still have that use more and live. Both rested low: what came then had
+/// come before (seen blind in lab/cluster: exports every 50 s, a release, 14 s later a limit with a digit too
+/// few).
+#[test]
+fn a_limit_with_a_digit_too_few() {
+    let used = |peak: u64, others: u64| {
+        let mut w = World::new();
+        let add = |w: &mut World, name: &str, started: i64, ended: Option<i64>, peak: u64| {
+            let kind = Kind { limit: 1_340_000_000, start: 40_000_000, ..Kind::default() };
+            w.add(Instance { name: name.into(), version: "v2", started, onset: None, kind, light: false });
+            let g = w.evidence.generations.last_mut().unwrap();
+            g.peak_bytes = Some(peak);
+            if let Some(ended) = ended {
+                (g.ended_unix_ms, g.ending) = (Some(ended), lastgasp_incident::evidence::Ending::Exited);
+            }
+        };
+        for j in 0..2 {
+            let name = format!("rs-{j}");
+            add(&mut w, &name, T0 - 120_000, Some(T0 - 40_000), peak);
+            add(&mut w, &name, T0 - 40_000, Some(T0 - 26_000), 88_000_000);
+            add(&mut w, &format!("other-{j}"), T0 - 120_000, None, others);
+            let kind = Kind { limit: 134_000_000, start: 1_000_000, ..Kind::default() };
+            let (started, onset) = (T0 - 26_000, Some(T0 - 1_000));
+            w.add(Instance { name, version: "v2", started, onset, kind, light: false });
+        }
+        let i = told(w);
+        let limit = i.causes.iter().find(|c| c.kind == CauseKind::Limit).unwrap();
+        (limit.terms.iter().map(|t| t.name).collect::<Vec<_>>(), terms(&i))
+    };
+    let has = |peak, others, name: &str| {
+        let (names, said) = used(peak, others);
+        (names.contains(&name), said)
+    };
+    for (peak, others, name, expected) in [
+        (390_000_000, 50_000_000, "used before", true),
+        (90_000_000, 50_000_000, "used before", false),
+        (90_000_000, 350_000_000, "used by others", true),
+        (390_000_000, 50_000_000, "used by others", false),
+    ] {
+        let (found, said) = has(peak, others, name);
+        assert_eq!(found, expected, "{peak} {others} {name}: {said}");
+    }
+    let against = |peak| used(peak, 50_000_000).1.contains("it rested at");
+    assert!(against(390_000_000) && against(90_000_000));
+}
+
 #[test]
 fn what_captures_say_by_themselves() {
     for (kind, cause) in [
