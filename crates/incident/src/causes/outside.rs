@@ -484,7 +484,9 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
         if fits_no_more > 0 {
             cause.term("used before", FITS, format!("{fits_no_more} of them used more than that before, and lived"));
         }
-        if let Some((peers, peak)) = numbers.and_then(|(_, now)| peers_above(scene, now)) {
+        // What others have says only something of who once had as much.
+        let had = numbers.filter(|_| began.is_some());
+        if let Some((peers, peak)) = had.and_then(|(was, now)| peers_above(scene, was, now)) {
             let text = format!("{} with a larger limit used up to {}, and live", plural(peers, "other"), bytes(peak));
             cause.term("used by others", FITS, text);
         }
@@ -555,10 +557,12 @@ fn used_more(scene: &Scene<'_>, l: &Life<'_>, now: u64) -> bool {
     before.any(|o| o.of.limit_bytes.is_none_or(|limit| limit > now) && o.of.peak_bytes.is_some_and(|p| p > now))
 }
 
-/// How many instances with a larger limit used more than that and live, and the most that one used.
-fn peers_above(scene: &Scene<'_>, now: u64) -> Option<(u64, u64)> {
+/// How many instances that still have the limit of before used more than the limit of now and live, and the
+/// most that one used. Of one that was raised nothing follows.
+fn peers_above(scene: &Scene<'_>, was: u64, now: u64) -> Option<(u64, u64)> {
     let lives = scene.all.iter().filter(|l| l.killed().is_none() && l.of.ended_unix_ms.is_none());
-    let above = lives.filter(|l| l.of.limit_bytes.is_some_and(|limit| limit > now)).filter_map(|l| l.of.peak_bytes);
+    let same = |limit: u64| limit.abs_diff(was) <= was / 50;
+    let above = lives.filter(|l| l.of.limit_bytes.is_some_and(same)).filter_map(|l| l.of.peak_bytes);
     let above: Vec<u64> = above.filter(|peak| *peak > now).collect();
     Some((above.len() as u64, above.into_iter().max()?))
 }

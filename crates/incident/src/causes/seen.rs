@@ -62,7 +62,7 @@ pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) 
         // much of it they had taken up (seen blind in lab/cluster: a neighbour that had grown for two minutes,
         // and a list of 40,000 that all instances read and kept, named with 0.75).
         let nearly_all = others >= NEARLY_ALL && sure >= NEARLY_SURE;
-        let weight = ANOTHER_STORY * if nearly_all { 4.0 } else { 2.0 };
+        let weight = ANOTHER_STORY * if nearly_all { 6.0 } else { 2.0 };
         cause.term("captures", weight, "others fill the group, and not this service");
     }
 }
