@@ -298,8 +298,8 @@ impl<'a> Reachability<'a> {
     }
 }
 
-/// What a goroutine keeps it most often has been asked for, or reads (seen blind: an export without a limit, of
-/// five million rows).
+/// What a goroutine keeps it most often has been asked for, or reads (seen blind: an export without a limit,
+/// of five million rows).
 const IN_PIECES: &str = " What it collects of what it is asked for, or reads, it may take in pieces (a page, a cursor, a stream) with a bound.";
 
 /// Part of a growth that who keeps so many bytes at the end keeps of it, at least: it may have kept already

@@ -226,8 +226,9 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
     })
 }
 
-/// Whether goroutines came whose stacks are a good part of the growth: what else each has is in the heap (seen
-/// blind: 2,394 subscriptions that nobody closes, seven goroutines each, and a load's client was suspected).
+/// Whether goroutines came whose stacks are a good part of the growth: what else each has is in the heap
+/// (seen blind: 2,394 subscriptions that nobody closes, seven goroutines each, and a load's client was
+/// suspected).
 fn is_beside_a_pile(facts: &Facts, heap: &HeapCause<'_>) -> bool {
     facts.goroutines.total >= goroutine_growth::MIN_GOROUTINES
         && heap.parts.share(heap.parts.stacks) >= goroutine_growth::MIN_SHARE

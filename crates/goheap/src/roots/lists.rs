@@ -1,11 +1,11 @@
 //! The runtime's lists of its own that lead to what is the program's: by symbol, and in a stripped program by
 //! what they lead to.
 //!
-//! - Pools (`sync/pool.go`): a pool has things for a collection or two after they were used last, and what these
-//!   lead to (the connection of a compressor, its server, whatever that serves) is a pool's by accident. The
-//!   list of all pools leads to whatever each pool stands in.
-//! - Processors (`runtime/runtime2.go`, `p`): each has its timers, and each timer a pointer back to them, since
-//!   Go 1.23. So who holds a timer of its own leads to all that any timer keeps.
+//! - Pools (`sync/pool.go`): a pool has things for a collection or two after they were used last, and what
+//!   these lead to (the connection of a compressor, its server, whatever that serves) is a pool's by
+//!   accident. The list of all pools leads to whatever each pool stands in.
+//! - Processors (`runtime/runtime2.go`, `p`): each has its timers, and each timer a pointer back to them,
+//!   since Go 1.23. So who holds a timer of its own leads to all that any timer keeps.
 
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
@@ -116,8 +116,8 @@ fn pools_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr) -> Option<Vec<Addr>
     Some(pools)
 }
 
-/// The processors of the list at an address, if it is one, and its array: large objects of their own, each with
-/// its number and its status first.
+/// The processors of the list at an address, if it is one, and its array: large objects of their own, each
+/// with its number and its status first.
 fn processors_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr) -> Option<(ObjectId, Vec<ObjectId>)> {
     let (array, list, len) = slice(mem, layout, at, MAX_PROCESSORS)?;
     let mut all = Vec::new();
@@ -204,7 +204,8 @@ mod tests {
         let found = |w: &Words| processors_of(w, &layout(), Addr(0x500)).map(|(_, all)| all.len());
         // The second stands behind a header, as since Go 1.22.
         assert_eq!(found(&words(&all)), Some(2));
-        // Another number, no status, in the middle of an object, a small one; of one that is idle nobody knows.
+        // Another number, no status, in the middle of an object, a small one; of one that is idle nobody
+        // knows.
         for wrong in [(0x2_2008, 2), (0x2_2008, 1 + (9 << 32)), (0x1_0008, 0x2_2010), (0x1_0008, 0x1_0080), (0x508, 3)]
         {
             let all: Vec<(u64, u64)> = all.iter().copied().chain([wrong]).collect();

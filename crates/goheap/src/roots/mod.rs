@@ -210,8 +210,8 @@ impl Holders {
         self.name_of(root).is_some_and(lists::is_list_of_pools)
     }
 
-    /// The same, or the words of a pool that lead to what lies in it (seen blind: metrics of a server, told by
-    /// way of the pool of compressors of which one had last written to a connection of it).
+    /// The same, or the words of a pool that lead to what lies in it (seen blind: metrics of a server, told
+    /// by way of the pool of compressors of which one had last written to a connection of it).
     fn is_by_pools(&self, root: RootId) -> bool {
         self.is_list_of_pools(root) || self.stand(root).is_some_and(|stand| self.is_of_pool(stand))
     }

@@ -30,8 +30,8 @@ pub struct Paths {
     links: Ranked,
 }
 
-/// In which turn each place of the order was gone on from: roots first, then what they lead to, then the roots
-/// that come last, then what only these lead to. In the order all roots stand before all objects.
+/// In which turn each place of the order was gone on from: roots first, then what they lead to, then the
+/// roots that come last, then what only these lead to. In the order all roots stand before all objects.
 #[derive(Clone, Copy, Debug, Default)]
 struct Turns {
     /// Roots that came first.
@@ -107,8 +107,8 @@ impl Paths {
         Self::search(graph, enter, |_| false, None)
     }
 
-    /// The same, where some roots come `last`: what any other root leads to, by however long a way, is not told
-    /// by way of these.
+    /// The same, where some roots come `last`: what any other root leads to, by however long a way, is not
+    /// told by way of these.
     pub fn with_last(graph: &Graph, enter: impl Fn(Holder) -> bool, last: impl Fn(RootId) -> bool) -> Self {
         Self::search(graph, enter, last, None)
     }

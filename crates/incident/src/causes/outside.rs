@@ -549,8 +549,8 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
 }
 
 /// Whether an earlier life of the same instance, under a larger limit, used more than that and did not die of
-/// it: the last one may have been too short to (seen blind in lab/cluster: a release, 14 s later a limit with a
-/// digit too few, and the exports that came every 50 s).
+/// it: the last one may have been too short to (seen blind in lab/cluster: a release, 14 s later a limit with
+/// a digit too few, and the exports that came every 50 s).
 fn used_more(scene: &Scene<'_>, l: &Life<'_>, now: u64) -> bool {
     let same = scene.all.iter().filter(|o| o.of.instance == l.of.instance && !l.of.instance.is_empty());
     let mut before = same.filter(|o| o.of.started_unix_ms < l.of.started_unix_ms && o.killed().is_none());

@@ -59,8 +59,8 @@ pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) 
     let (sure, others) = scene.verdict("others-in-group");
     if others > 0.5 && sure >= 0.6 && scene.part_of_lives(fills_files) <= 0.5 {
         // Where the dead themselves had not grown at all, nothing that was done to them explains it, however
-        // much of it they had taken up (seen blind in lab/cluster: a neighbour that had grown for two minutes,
-        // and a list of 40,000 that all instances read and kept, named with 0.75).
+        // much of it they had taken up (seen blind in lab/cluster: a neighbour that had grown for two
+        // minutes, and a list of 40,000 that all instances read and kept, named with 0.75).
         let nearly_all = others >= NEARLY_ALL && sure >= NEARLY_SURE;
         let weight = ANOTHER_STORY * if nearly_all { 6.0 } else { 2.0 };
         cause.term("captures", weight, "others fill the group, and not this service");
