@@ -2,6 +2,7 @@
 
 use super::collection_only_grows::look_first;
 use super::rule::{Case, Rule, RuleInfo};
+use crate::calls::Waiting;
 use crate::collector::{Pace, effective_memory_limit};
 use crate::facts::Facts;
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
@@ -10,6 +11,7 @@ use crate::graph_certainty::share_of_live;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::held_up::HeldUp;
+use crate::library_waits::library_wait;
 use crate::reachability::Reachability;
 use crate::reads::reads_by;
 use crate::sentence::{
@@ -173,7 +175,7 @@ fn sentence(
             let at = program_frame(facts, waiting.group)
                 .filter(|f| !is_of_the_wait(&f.function))
                 .map_or_else(String::new, |f| format!(" in {}", f.function));
-            out += &format!("; {} of them wait for {}{at}", count(waiting.count), waiting.wait.what());
+            out += &format!("; {} of them wait for {}{at}", count(waiting.count), waits_for(facts, waiting));
         }
     }
     if heap.mechanism == Mechanism::StaysAlive {
@@ -242,6 +244,11 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &Heap
     out
 }
 
+/// What they wait for: by the library that they wait in, if that is known.
+fn waits_for(facts: &Facts, waiting: &Waiting<'_>) -> &'static str {
+    library_wait(facts, waiting.group).map_or_else(|| waiting.wait.what(), |library| library.what)
+}
+
 /// `inside main.tab: 159 goroutines, 150 of them at work`.
 fn calls_in_flight(c: &Culprit, heap: &HeapCause<'_>) -> Option<String> {
     match &heap.calls {
@@ -294,7 +301,7 @@ fn cure(facts: &Facts, c: &Culprit, heap: &HeapCause<'_>, held_up: Option<&HeldU
         Mechanism::CallsAtWork(_) => match heap.they_wait().filter(|_| heap.may_be_slow()) {
             Some(waiting) => format!(
                 "If {function} builds the same for every call: build it once, when its input changes, and share it read-only. Else see why the calls wait for {} so long with it, and bound how many may.",
-                waiting.wait.what()
+                waits_for(facts, waiting)
             ),
             None if is_one_content(facts) => format!(
                 "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
