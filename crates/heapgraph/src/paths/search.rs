@@ -74,12 +74,12 @@ pub(super) fn search(
     }
     let roots = found.order.len();
     let mut batch = Batch::default();
-    found.from_roots(graph, &enter, 0..first);
-    let at = found.from_objects(graph, &enter, roots, &mut batch);
+    found.go_on_from_roots(graph, &enter, 0..first);
+    let at = found.go_on_from_objects(graph, &enter, roots, &mut batch);
     let turns = Turns { first: first as u32, last: (roots - first) as u32, early: (found.order.len() - roots) as u32 };
     if found.left > 0 {
-        found.from_roots(graph, &enter, first..roots);
-        found.from_objects(graph, &enter, at, &mut batch);
+        found.go_on_from_roots(graph, &enter, first..roots);
+        found.go_on_from_objects(graph, &enter, at, &mut batch);
     }
     let Found { met, order, links, .. } = found;
     Ok(Paths { met, order, roots, turns, links: Ranked::new(links).ok_or(TooLarge)? })
@@ -87,7 +87,7 @@ pub(super) fn search(
 
 impl Found {
     /// Goes on from the roots at those places of the order.
-    fn from_roots(&mut self, graph: &Graph, enter: &impl Fn(Holder) -> bool, places: std::ops::Range<usize>) {
+    fn go_on_from_roots(&mut self, graph: &Graph, enter: &impl Fn(Holder) -> bool, places: std::ops::Range<usize>) {
         for at in places {
             if self.left == 0 {
                 return;
@@ -106,7 +106,7 @@ impl Found {
     /// place at which it ends. Each stands somewhere else in memory, and so does what is known of its
     /// targets: who goes from one to the next waits most of the time, and what is asked of many at once is
     /// waited for together.
-    fn from_objects(
+    fn go_on_from_objects(
         &mut self,
         graph: &Graph,
         enter: &impl Fn(Holder) -> bool,
