@@ -264,7 +264,10 @@ fn of_command(sig: &crate::syntax::ast::Signature<'_>) -> bool {
 fn bounds_time(site: &Site<'_>) -> bool {
     site.how == How::Plain
         && site.unit == 0
-        && matches!(site.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
+        && matches!(
+            site.callee,
+            Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithTimeoutCause" | "WithDeadlineCause")
+        )
 }
 
 /// Whether a call asks for one of a number of places.

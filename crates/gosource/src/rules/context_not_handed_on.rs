@@ -401,7 +401,15 @@ fn is_finished(outer: &Site<'_>) -> bool {
 fn has_its_own_end(outer: &Site<'_>) -> bool {
     matches!(
         outer.callee,
-        Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithCancel" | "WithCancelCause")
+        Callee::Package(
+            "context",
+            "WithTimeout"
+                | "WithDeadline"
+                | "WithCancel"
+                | "WithCancelCause"
+                | "WithTimeoutCause"
+                | "WithDeadlineCause"
+        )
     )
 }
 
