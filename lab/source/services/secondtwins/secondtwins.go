@@ -89,6 +89,14 @@ func ping(c net.Conn, done <-chan struct{}) {
 	}
 }
 
+// StoresForTesting has one store for each token that a test makes up.
+type StoresForTesting struct{ byToken sync.Map }
+
+// ServeHTTP makes it.
+func (s *StoresForTesting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.byToken.Store(r.Header.Get("Authorization"), time.Now()) // hint map-only-grows
+}
+
 // Recent forgets what it has not seen for a minute.
 func Recent(next http.Handler, stop <-chan struct{}) http.Handler {
 	var mu sync.Mutex

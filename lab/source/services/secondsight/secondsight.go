@@ -1,0 +1,85 @@
+// Package secondsight has what was missed in packages that nobody who wrote the rules had seen, the second time.
+package secondsight
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Once keeps what it has seen of each address in the function around the handler.
+func Once(next http.Handler) http.Handler {
+	var mu sync.Mutex
+	seen := map[string]time.Time{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		mu.Lock()
+		_, old := seen[host]
+		if !old {
+			seen[host] = time.Now() // warn map-only-grows
+		}
+		mu.Unlock()
+		if !old {
+			w.Header().Set("X-First", "true")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// counts is a part of what serves.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]*int64
+}
+
+func (c *counts) of(path string) *int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n[path] == nil {
+		c.n[path] = new(int64) // warn map-only-grows
+	}
+	return c.n[path]
+}
+
+// Counted counts requests by what they ask for.
+type Counted struct {
+	next   http.Handler
+	counts *counts
+}
+
+// ServeHTTP counts.
+func (c *Counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	*c.counts.of(strings.ToLower(r.URL.Path))++
+	c.next.ServeHTTP(w, r)
+}
+
+// Dedup is asked by handlers of other packages.
+type DedupService struct{ keys sync.Map }
+
+// IsNew says whether a request was there before.
+func (d *DedupService) IsNew(r *http.Request) bool {
+	_, old := d.keys.LoadOrStore(r.Header.Get("Idempotency-Key"), true) // warn map-only-grows
+	return !old
+}
+
+// Listening has connections.
+type ListeningServer struct {
+	mu    sync.Mutex
+	conns map[net.Conn]time.Time
+}
+
+// Serve keeps each that has come.
+func (s *ListeningServer) Serve(l net.Listener, serve func(net.Conn)) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.conns[c] = time.Now() // hint map-only-grows
+		s.mu.Unlock()
+		go serve(c) // hint goroutine-unbounded
+	}
+}
