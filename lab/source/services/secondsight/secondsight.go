@@ -3,6 +3,7 @@ package secondsight
 
 import (
 	"context"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -10,7 +11,60 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 )
+
+// Gauge begins its loops by names of its methods.
+type Gauge struct {
+	conn    net.Conn
+	acks    chan uint64
+	beat    *time.Ticker
+	samples chan float64
+}
+
+// NewGauge begins them; Close does not end one.
+func NewGauge(conn net.Conn) *Gauge {
+	g := &Gauge{conn: conn, acks: make(chan uint64), beat: time.NewTicker(time.Second), samples: make(chan float64, 8)} // hint ticker-not-stopped
+	loop := g.acked
+	go loop()
+	for _, run := range []func(){g.beats, g.sends} {
+		go run()
+	}
+	go safely(func() {
+		for { // warn goroutine-no-exit
+			time.Sleep(time.Second)
+			g.samples <- 1
+		}
+	})
+	return g
+}
+
+// Close ends the connection alone.
+func (g *Gauge) Close() error { return g.conn.Close() }
+
+func (g *Gauge) acked() {
+	for { // warn goroutine-no-exit
+		log.Print(<-g.acks)
+	}
+}
+
+func (g *Gauge) beats() {
+	for { // warn goroutine-no-exit
+		<-g.beat.C
+		log.Print("beat")
+	}
+}
+
+func (g *Gauge) sends() {
+	for v := range g.samples { // hint range-never-closed
+		log.Print(v)
+	}
+}
+
+func safely(run func()) {
+	defer func() { _ = recover() }()
+	run()
+}
 
 // Once keeps what it has seen of each address in the function around the handler.
 func Once(next http.Handler) http.Handler {
@@ -119,5 +173,34 @@ func (p *Points) post(ctx context.Context, all string) error {
 func (p *Points) Take(w http.ResponseWriter, r *http.Request) {
 	if err := p.Add(r.Context(), r.FormValue("v")); err != nil {
 		w.WriteHeader(http.StatusBadGateway)
+	}
+}
+
+// Consume starts a goroutine for each message in a group that nothing limits.
+func Consume(ctx context.Context, next func(context.Context) (string, error), handle func(string) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for {
+		m, err := next(ctx)
+		if err != nil {
+			break
+		}
+		g.Go(func() error { return handle(m) }) // hint goroutine-unbounded
+	}
+	return g.Wait()
+}
+
+// Feed starts a goroutine for what finds no room.
+func Feed(ctx context.Context, from <-chan string, to chan<- string) {
+	for {
+		select {
+		case v := <-from:
+			select {
+			case to <- v:
+			default:
+				go func() { to <- v }() // warn goroutine-unbounded
+			}
+		case <-ctx.Done():
+			return
+		}
 	}
 }
