@@ -106,6 +106,11 @@ pub(crate) fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<
                 {
                     found |= l.iter().zip(r).any(|(t, v)| last_name(t) == name && roomy(v));
                 }
+                // `var done = make(chan struct{}, 1)`.
+                if let StmtKind::Var(specs) = &s.kind {
+                    let mut values = specs.iter().flat_map(|s| s.names.iter().zip(&s.values));
+                    found |= values.any(|(n, v)| n.name == name && roomy(v));
+                }
             }
             Node::Expr(e) => {
                 if let ExprKind::Composite(_, elements) = &e.kind {

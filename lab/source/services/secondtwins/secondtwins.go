@@ -172,3 +172,79 @@ func NewHalf(work func()) *Half {
 
 // Close ends it.
 func (h *Half) Close() { close(h.quit) }
+
+// Dropped has room for its one word, whatever the declaration looks like.
+func (h *Half) Dropped(all map[string]bool, name string) <-chan struct{} {
+	var done = make(chan struct{}, 1)
+	go func() {
+		<-h.quit
+		dropMu.Lock()
+		defer dropMu.Unlock()
+		delete(all, name)
+		done <- struct{}{}
+	}()
+	return done
+}
+
+// Names are looked at while others are dropped.
+func Names(all map[string]bool) int {
+	dropMu.Lock()
+	defer dropMu.Unlock()
+	return len(all)
+}
+
+var dropMu sync.Mutex
+
+// Crawl has workers that give a word for each job, and ends when all have.
+func Crawl(ctx context.Context, start []string, ask func(context.Context, string) []string) {
+	jobs, results := make(chan string, 1), make(chan []string, 1)
+	var wg sync.WaitGroup
+	wg.Add(4)
+	for range 4 {
+		go func() {
+			defer wg.Done()
+			for j := range jobs {
+				one, cancel := context.WithTimeout(ctx, time.Second)
+				found := ask(one, j)
+				cancel()
+				results <- found
+			}
+		}()
+	}
+	defer wg.Wait()
+	defer close(jobs)
+	open := 0
+	for len(start) > 0 || open > 0 {
+		var to chan string
+		var next string
+		if len(start) > 0 {
+			to = jobs
+			next = start[0]
+		}
+		select { // hint select-no-way-out
+		case found := <-results:
+			start = append(start, found...)
+			open--
+		case to <- next:
+			open++
+			start = start[1:]
+		}
+	}
+}
+
+// Store has tables.
+type Store struct{ db *sql.DB }
+
+// MigrateUp is not to be cut short.
+func (s *Store) MigrateUp(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, "alter table t add c int")
+	return err
+}
+
+// Init is given a context for the rest.
+func (s *Store) Init(ctx context.Context) error {
+	if err := s.MigrateUp(context.Background()); err != nil { // hint context-not-handed-on
+		return err
+	}
+	return s.db.PingContext(ctx)
+}
