@@ -103,6 +103,7 @@ impl Census {
         if case.pkg.files.iter().any(|f| supports_tests(f.name)) {
             return out;
         }
+        out.commands(case, paths);
         let named = Named { paths, methods: case.pkg.methods.keys().map(|(_, name)| *name).collect() };
         for (id, f) in case.pkg.funcs.iter().enumerate() {
             if case.file(f).name.ends_with("wire_gen.go") {
@@ -139,6 +140,34 @@ impl Census {
             out.mentions(case, id, f, own, &named);
         }
         out
+    }
+
+    /// What commands do that are package variables: `var serve = &cobra.Command{RunE: func(...) error {
+    /// ... }}`. A program runs one of them, once.
+    fn commands<'a>(&mut self, case: &Case<'a>, paths: &FxHashSet<&str>) {
+        // Names in their literals are the package's or an import's: of a variable's method the name alone
+        // tells.
+        let Some(any) = case.pkg.funcs.first() else { return };
+        for (n, file) in case.pkg.files.iter().enumerate() {
+            let at = Function { file: n, decl: any.decl, scope: crate::syntax::Scope::default() };
+            for spec in &file.ast.vars {
+                for literal in spec.values.iter().flat_map(command_literals) {
+                    let Some(name) = spec.names.first() else { continue };
+                    let start = key(case.pkg.import_path, "var", name.name);
+                    self.starts.push(start);
+                    let loops = crate::meaning::loops::loops_in(&literal.body);
+                    visit::block(&literal.body, &mut |node| {
+                        if let Node::Expr(e) = node
+                            && let Some(call) = e.call()
+                        {
+                            let often = loops.iter().any(|(_, _, l)| l.body.span.contains(e.span));
+                            self.add(keys_of(case, case.pkg.callee(&at, &call.fun), paths), start, often, false);
+                        }
+                        true
+                    });
+                }
+            }
+        }
     }
 
     /// What `wire` generates calls each constructor once, at the program's start. The names of generated
@@ -251,6 +280,20 @@ fn runs_often(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usize) -> bool 
     false
 }
 
+/// The literals in an expression that commands run.
+fn command_literals<'a>(e: &'a Expr<'a>) -> Vec<&'a crate::syntax::ast::FuncLit<'a>> {
+    let mut out = Vec::new();
+    visit::expr(e, &mut |node| {
+        if let Node::Expr(Expr { kind: ExprKind::FuncLit(literal), .. }) = node
+            && of_command(&literal.sig)
+        {
+            out.push(&**literal);
+        }
+        true
+    });
+    out
+}
+
 /// Whether a literal is what a command runs: `RunE: func(cmd *cobra.Command, args []string) error`.
 fn of_command(sig: &crate::syntax::ast::Signature<'_>) -> bool {
     sig.params.iter().any(|p| {
@@ -264,7 +307,10 @@ fn of_command(sig: &crate::syntax::ast::Signature<'_>) -> bool {
 fn bounds_time(site: &Site<'_>) -> bool {
     site.how == How::Plain
         && site.unit == 0
-        && matches!(site.callee, Callee::Package("context", "WithTimeout" | "WithDeadline"))
+        && matches!(
+            site.callee,
+            Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithTimeoutCause" | "WithDeadlineCause")
+        )
 }
 
 /// Whether a call asks for one of a number of places.

@@ -95,6 +95,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_in_a_package_variable_calls_happens_once() {
+        let command = "package main\nimport (\"example.com/m/key\"; \"github.com/spf13/cobra\")\n\
+             var serve = &cobra.Command{Use: \"serve\", RunE: func(cmd *cobra.Command, args []string) error {\n\
+             \tkey.Read(\"a\")\n\treturn nil\n}}\nfunc main() { serve.Execute() }\n";
+        assert_eq!(level(&[("main.go", command)]), Level::Hint);
+        let looped = command.replace("key.Read(\"a\")\n", "for { key.Read(\"a\") }\n");
+        assert_eq!(level(&[("main.go", &looped)]), Level::Warning);
+    }
+
+    #[test]
     fn a_loop_a_request_or_a_function_that_is_handed_on_happens_often() {
         let looped = "package main\nimport \"example.com/m/key\"\nfunc main() { for { load() } }\n\
                       func load() []byte { return key.Read(\"a\") }\n";

@@ -1,8 +1,8 @@
 //! Literals that a group of `golang.org/x/sync/errgroup` runs: goroutines whose `Wait` the function calls.
 
 use crate::meaning::case::Case;
-use crate::syntax::ast::{Expr, Type};
-use crate::syntax::{Callee, FnId, Function, Init, Role};
+use crate::syntax::ast::{Expr, ExprKind, Type};
+use crate::syntax::{Callee, FnId, Function, Init, Role, VarKind};
 
 /// Whether a unit is a literal that a group runs, `g.Go(func() error { ... })`, and the function waits for
 /// that group.
@@ -30,4 +30,18 @@ fn is_group<'a>(case: &Case<'a>, f: &Function<'a>, x: &Expr<'a>) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether an expression is a start by a group: `g.Go(func() error { ... })`, of an errgroup that is made
+/// here and that nothing here limits, or of a WaitGroup.
+pub(crate) fn starts_without_limit<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
+    let Some((x, "Go", call)) = e.method_call() else { return false };
+    if !matches!(call.args.as_slice(), [Expr { kind: ExprKind::FuncLit(_), .. }]) {
+        return false;
+    }
+    if case.pkg.type_of(f, x).pointee().is("sync", "WaitGroup") {
+        return true;
+    }
+    let local = f.scope.var(x).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Local);
+    local && is_group(case, f, x) && !case.file(f).at(f.decl.span).contains("SetLimit(")
 }

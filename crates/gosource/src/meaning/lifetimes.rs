@@ -2,7 +2,7 @@
 
 use crate::syntax::ast::{Expr, ExprKind, ForHead, Type};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{FnId, Function, Package, VarKind};
+use crate::syntax::{FnId, Function, Init, Package, VarKind};
 
 use super::makers::{runs_seldom, starts_only};
 use super::places::Long;
@@ -249,6 +249,18 @@ pub(crate) fn is_of_the_process<'a>(case: &Case<'a>, of: &'a str) -> bool {
     named && !is_made_for_a_call(case, of) || held || serves || case.calls.handler_units.iter().any(gives)
 }
 
+/// Whether a type is a field of what requests come in by: `type Counter struct { hits *hits }`.
+pub(crate) fn is_part_of_server<'a>(case: &Case<'a>, of: &str) -> bool {
+    let has = |owner: &'a str| match case.pkg.underlying(&Type::plain(owner)) {
+        Type::Struct(fields) => fields.iter().any(|f| f.ty.pointee().name() == Some(("", of))),
+        _ => false,
+    };
+    case.calls.hot.iter().any(|(id, heat)| {
+        matches!(heat, crate::syntax::calls::Heat::Request)
+            && case.pkg.funcs.get(*id).and_then(Function::receiver_type).is_some_and(|owner| owner != of && has(owner))
+    })
+}
+
 /// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of
 /// those that are called again and again for what lives long.
 pub(crate) fn grows_on<'a>(
@@ -296,13 +308,26 @@ pub(crate) fn grows_on<'a>(
 fn is_fed<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize, e: &Expr<'a>) -> bool {
     let Some(u) = f.scope.units.get(unit) else { return false };
     super::loops::loops_in(u.body).iter().filter(|(_, _, l)| l.body.span.contains(e.span)).any(|(_, _, l)| {
-        let ForHead::Range { over, vars, .. } = &l.head else { return false };
-        let taken = vars.first().and_then(|v| f.scope.var(v));
         let of_round = e.root().and_then(|r| f.scope.var(r));
+        let ForHead::Range { over, vars, .. } = &l.head else {
+            // `for { conn, err := listener.Accept(); ...; s.conns[conn] = true }`.
+            let made = of_round.and_then(|v| f.scope.vars.get(v));
+            return made.is_some_and(|v| {
+                l.body.span.contains(v.span)
+                    && matches!(v.init, Init::Value(of, 0) if is_accept(of))
+                    && matches!(super::loops::length(case.pkg, f, l), super::loops::Length::Ever)
+            });
+        };
+        let taken = vars.first().and_then(|v| f.scope.var(v));
         taken.is_some()
             && taken == of_round
             && matches!(case.pkg.underlying(&case.pkg.type_of(f, over)), Type::Chan(..))
     })
+}
+
+/// `listener.Accept()`: what comes from outside, and without end.
+fn is_accept(e: &Expr<'_>) -> bool {
+    e.method_call().is_some_and(|(_, name, _)| name.starts_with("Accept"))
 }
 
 /// Whether every call of a function in this package, of which there is one, is in what runs seldom.

@@ -104,7 +104,8 @@ pub(crate) fn doubt(case: &Case<'_>, told: &Told, takers: Option<&Takers>) -> Op
         return Some("no request is seen that takes it: who wants it meanwhile, and how often, is not told here");
     }
     let name = case.pkg.funcs.get(id).map_or("", |f| f.decl.name.name).to_lowercase();
-    const CONNECTS: &[&str] = &["connect", "reconnect", "doreconnect", "open", "start", "init", "setup"];
+    const CONNECTS: &[&str] =
+        &["connect", "reconnect", "doreconnect", "open", "start", "init", "setup", "authenticate"];
     CONNECTS
         .iter()
         .any(|w| name.starts_with(w))

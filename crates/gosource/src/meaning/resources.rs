@@ -14,6 +14,8 @@ pub(crate) struct Kind {
     pub(crate) field: Option<&'static str>,
     /// The method by which a loop over it ends it: rows that `Next` says are at their end are closed.
     pub(crate) ended_by: Option<&'static str>,
+    /// The method that tells why it has ended: rows of which `Err` gives an error are closed.
+    pub(crate) failed_by: Option<&'static str>,
     /// Whether a call opens one, as its first result.
     pub(crate) opens: for<'a> fn(&Case<'a>, &Function<'a>, &Expr<'a>) -> bool,
 }
@@ -218,6 +220,19 @@ struct Follow<'w, 'a> {
 }
 
 impl<'a> Follow<'_, 'a> {
+    /// Whether an error is what the thing says of itself once it has ended: `err := rows.Err()`.
+    fn has_failed(&self, error: &Expr<'a>, at: Span) -> bool {
+        let Some(method) = self.kind.failed_by else { return false };
+        let asks = |e: &Expr<'a>| {
+            e.method_call().is_some_and(|(x, name, _)| name == method && self.f.scope.var(x) == Some(self.var))
+        };
+        let Some(v) = self.f.scope.var(error).and_then(|v| self.f.scope.vars.get(v)) else { return asks(error) };
+        // The last that the name was given before.
+        let first = if let Init::Value(e, 0) = v.init { Some(e) } else { None };
+        let given = v.assigned.iter().filter(|(_, s)| s.start < at.start).max_by_key(|(_, s)| s.start);
+        given.map_or(first, |(e, _)| *e).is_some_and(asks)
+    }
+
     fn ends_within(&self, mark: &Expr<'a>) -> bool {
         let mut ends = false;
         visit::expr(mark, &mut |node| {
@@ -281,6 +296,9 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     let equal = (*op == "==") == holds;
                     // There is an error: nothing was opened. (`err == io.EOF` is one too.)
                     if tells && is(x, self.error) && (nil && !equal || !nil && equal) {
+                        *state = State::Done;
+                    }
+                    if nil && !equal && self.has_failed(x, cond.span) {
                         *state = State::Done;
                     }
                     if nil

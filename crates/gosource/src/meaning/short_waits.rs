@@ -124,7 +124,7 @@ pub(crate) fn is_short_of<'a>(
 pub(crate) fn handed_to_owner<'a>(case: &Case<'a>, node: Node<'a, 'a>, lock: &str) -> Option<&'static str> {
     let Node::Stmt(Stmt { kind: StmtKind::Send(channel, _), .. }) = node else { return None };
     let (_, name) = channel.selector()?;
-    let (mut received, mut wanted) = (false, false);
+    let (mut received, mut wanted, mut slow) = (false, false, false);
     for (id, g) in case.funcs() {
         // Most functions do not name it.
         if !case.file(g).at(g.decl.span).contains(name) {
@@ -134,16 +134,25 @@ pub(crate) fn handed_to_owner<'a>(case: &Case<'a>, node: Node<'a, 'a>, lock: &st
             for (_, _, l) in loops_in(u.body) {
                 if receives(case, g, l, name) {
                     received = true;
+                    slow |= asks_a_peer(case, id, l);
                     wanted |= wants(case, id, lock);
                 }
             }
         }
     }
-    (received && !wanted)
+    (received && !wanted && !slow)
         .then_some("a loop of this package receives it, again and again, and does not want the lock: it waits for one round of that loop")
 }
 
 /// Whether a loop without an end of its own receives from a field of this name.
+/// Whether a round of a loop itself waits for a peer: it is no longer short then.
+fn asks_a_peer<'a>(case: &Case<'a>, id: FnId, l: &For<'a>) -> bool {
+    case.sites(id).iter().filter(|s| l.body.span.contains(s.expr.span) && s.how == How::Plain).any(|s| {
+        super::waits::does_io(s.callee)
+            || matches!(s.callee, Callee::Method(path, "Conn", "WriteMessage" | "WriteJSON" | "Write") if path.contains("websocket"))
+    })
+}
+
 fn receives<'a>(case: &Case<'a>, g: &Function<'a>, l: &'a For<'a>, name: &str) -> bool {
     let is = |e: &Expr<'a>| e.selector().is_some_and(|(_, n)| n == name);
     if let ForHead::Range { over, .. } = &l.head {

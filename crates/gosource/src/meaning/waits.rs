@@ -5,7 +5,7 @@ use crate::meaning::case::Case;
 use crate::meaning::channels::{Room, last_name, made};
 use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
-use crate::syntax::calls::How;
+use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Init, VarKind};
 
@@ -65,7 +65,7 @@ pub(crate) fn waits<'a>(
                     Some((e.span, format!("`{text}` waits for the outside"), true))
                 }
                 Callee::Local(id) => {
-                    let inner = outside_within(case, id)?;
+                    let inner = outside_within(case, id, MAX_WITHIN, &mut Vec::new())?;
                     Some((e.span, format!("`{text}` calls `{inner}`, which waits for the outside"), true))
                 }
                 Callee::Package("time", "Sleep") => Some((e.span, format!("it sleeps (`{text}`)"), true)),
@@ -105,6 +105,11 @@ pub(crate) fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<
                     && l.len() == r.len()
                 {
                     found |= l.iter().zip(r).any(|(t, v)| last_name(t) == name && roomy(v));
+                }
+                // `var done = make(chan struct{}, 1)`.
+                if let StmtKind::Var(specs) = &s.kind {
+                    let mut values = specs.iter().flat_map(|s| s.names.iter().zip(&s.values));
+                    found |= values.any(|(n, v)| n.name == name && roomy(v));
                 }
             }
             Node::Expr(e) => {
@@ -159,14 +164,26 @@ fn is_asked<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
         || metrics && f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
 }
 
-/// The call that a function of this package makes, itself and not in a goroutine, that waits for the outside.
-fn outside_within(case: &Case<'_>, id: FnId) -> Option<String> {
-    let g = case.pkg.funcs.get(id).filter(|g| !g.decl.broken)?;
-    // Where it lets go of a lock first, it was made to be called under it.
-    let unlocks = case.sites(id).iter().any(|s| s.call.fun.selector().is_some_and(|(_, n)| n.ends_with("Unlock")));
-    let mut waits = case.sites(id).iter().filter(|s| s.unit == 0 && s.how == How::Plain);
-    let site = waits.find(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args))?;
-    (!unlocks).then(|| case.text(g, site.call.fun.span))
+/// Calls that are followed from one under a lock to one that waits.
+const MAX_WITHIN: u32 = 3;
+
+/// The call that a function of this package makes, itself or through others and not in a goroutine, that
+/// waits for the outside.
+fn outside_within(case: &Case<'_>, id: FnId, far: u32, seen: &mut Vec<FnId>) -> Option<String> {
+    let far = far.checked_sub(1)?;
+    let g = case.pkg.funcs.get(id).filter(|g| !g.decl.broken && !seen.contains(&id))?;
+    seen.push(id);
+    // Where it lets go of a lock first, it was made to be called under it; what takes one is told of itself.
+    let locks = |s: &Site<'_>| s.call.fun.selector().is_some_and(|(_, n)| n.ends_with("Unlock"));
+    if case.sites(id).iter().any(locks) {
+        return None;
+    }
+    let waits = || case.sites(id).iter().filter(|s| s.unit == 0 && s.how == How::Plain);
+    if let Some(site) = waits().find(|s| does_io(s.callee) || asks_another(case, g, s.callee, &s.call.args)) {
+        return Some(case.text(g, site.call.fun.span));
+    }
+    waits()
+        .find_map(|s| if let Callee::Local(inner) = s.callee { outside_within(case, inner, far, seen) } else { None })
 }
 
 /// Methods of clients of other modules that take a context: whoever they ask is elsewhere.
@@ -211,4 +228,19 @@ pub(crate) fn does_io(callee: Callee<'_>) -> bool {
         Callee::Method("os/exec", "Cmd", name) => matches!(name, "Run" | "Output" | "CombinedOutput" | "Wait"),
         _ => false,
     }
+}
+
+/// Why a wait that is seen two calls further or more is told as a hint: what stands between may be done
+/// seldom, and no request is seen to come that way.
+pub(crate) fn is_far_off<'a>(
+    case: &Case<'a>,
+    (id, unit): (FnId, usize),
+    f: &Function<'a>,
+    node: Node<'a, 'a>,
+) -> Option<&'static str> {
+    let Node::Expr(e) = node else { return None };
+    let Callee::Local(callee) = case.pkg.callee(f, &e.call()?.fun) else { return None };
+    let near = outside_within(case, callee, 1, &mut Vec::new()).is_some();
+    (!near && !case.calls.is_hot(case.pkg, id, unit))
+        .then_some("it is a call within another that waits, and no request is seen to come that way: how often it does is not known")
 }

@@ -267,7 +267,12 @@ fn with_context_of_another<'a>(case: &Case<'a>, at: &At, span: Span) -> Option<&
     }
     let option = |s: &crate::syntax::calls::Site<'a>| {
         last_name(&s.call.fun).ends_with("Client")
-            && matches!(s.callee, Callee::Package(path, _) | Callee::Method(path, ..) if path.contains('.'))
+            && match s.callee {
+                Callee::Package(path, _) | Callee::Method(path, ..) => path.contains('.'),
+                // `config.WithHTTPClient(c)`, of what another module's function gave.
+                Callee::Unknown(name) => name.ends_with("HTTPClient"),
+                _ => false,
+            }
             && s.call.args.iter().any(holds)
     };
     if case.sites(*id).iter().any(option) {

@@ -180,12 +180,12 @@ fn is_given_so<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, param: VarId,
         })
 }
 
-/// Whether a caller sets a deadline before a call, or the call stands in a loop or a literal: then the text
-/// does not tell what is first.
+/// Whether a caller sets a deadline before a call, or the call stands in a loop or a literal, or starts a
+/// goroutine: then the text does not tell what is first.
 fn sets_before(case: &Case<'_>, edge: &Edge<'_>, reads: bool) -> bool {
     case.sites(edge.caller).iter().any(|s| {
         s.call.fun.selector().is_some_and(|(_, name)| is_setter(name, reads))
-            && (edge.in_loop || s.unit != edge.unit || s.expr.span.start < edge.call.span.start)
+            && (edge.in_loop || edge.starts || s.unit != edge.unit || s.expr.span.start < edge.call.span.start)
     })
 }
 

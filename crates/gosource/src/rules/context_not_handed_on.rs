@@ -392,8 +392,8 @@ fn is_asked_first<'a>(case: &Case<'a>, f: &'a Function<'a>, at: Span, ctx: &str)
 /// Whether a call finishes what several have begun, by its name.
 fn is_finished(outer: &Site<'_>) -> bool {
     let name = last_name(&outer.call.fun).to_lowercase();
-    ["commit", "rollback", "abort", "finish", "finalize", "compensate", "cleanup"].iter().any(|w| name.starts_with(w))
-        || ["rollback", "cleanup"].iter().any(|w| name.ends_with(w))
+    const WORDS: &[&str] = &["commit", "rollback", "abort", "finish", "finalize", "compensate", "cleanup", "migrate"];
+    WORDS.iter().any(|w| name.starts_with(w)) || ["rollback", "cleanup"].iter().any(|w| name.ends_with(w))
 }
 
 /// `context.WithTimeout(context.Background(), t)`, or one that somebody ends. Of a request that is gone
@@ -401,7 +401,15 @@ fn is_finished(outer: &Site<'_>) -> bool {
 fn has_its_own_end(outer: &Site<'_>) -> bool {
     matches!(
         outer.callee,
-        Callee::Package("context", "WithTimeout" | "WithDeadline" | "WithCancel" | "WithCancelCause")
+        Callee::Package(
+            "context",
+            "WithTimeout"
+                | "WithDeadline"
+                | "WithCancel"
+                | "WithCancelCause"
+                | "WithTimeoutCause"
+                | "WithDeadlineCause"
+        )
     )
 }
 

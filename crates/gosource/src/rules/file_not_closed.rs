@@ -22,7 +22,7 @@ impl Rule for FileNotClosed {
     const CURE: &'static str = "defer its Close right after the error was looked at.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let kind = Kind { field: None, ended_by: None, opens };
+        let kind = Kind { field: None, ended_by: None, failed_by: None, opens };
         for (id, f) in case.funcs() {
             for leak in leaks(case, id, f, &kind) {
                 let opened = case.text(f, leak.open.call().map_or(leak.open.span, |c| c.fun.span));

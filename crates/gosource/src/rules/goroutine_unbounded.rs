@@ -3,6 +3,7 @@
 use super::rule::{Ask, Bound, Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::errgroups::starts_without_limit;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
 use crate::meaning::pace::{
     is_client_of_stream, is_of_receiver, is_waited_for_by_callee, one_by_key, replaces_or_waits, waits_for_signals,
@@ -13,7 +14,7 @@ use crate::meaning::starts::{
     at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, has_own_time, is_ended_with_function, is_kick,
     is_of_first, is_of_new_entry, joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
 };
-use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
+use crate::syntax::ast::{Block, CommCase, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, FnId, Function, Role, VarKind};
@@ -40,6 +41,12 @@ impl Rule for GoroutineUnbounded {
                         && let StmtKind::Go(e) = &s.kind
                     {
                         starts.push((s.span, e));
+                    }
+                    // `g.Go(func() error { ... })` of a group that nothing limits.
+                    if let Node::Expr(e) = node
+                        && starts_without_limit(case, f, e)
+                    {
+                        starts.push((e.span, e));
                     }
                 });
                 if !starts.is_empty() {
@@ -157,6 +164,12 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why =
                     Some("all that it does is to wait for one thing, and the end of a context leads out".into());
+            } else if started.call().is_some_and(|c| last_name(&c.fun) == "Go" && started.span.start == span.start) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "a group starts them, and who waits for it gets all of them: of what has an end there are as many as that has"
+                        .into(),
+                );
             } else if is_kick(f, &l.body, *span, started) {
                 found.level = Level::Hint;
                 found.why = Some(
@@ -324,13 +337,14 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
             StmtKind::Select(cases) => {
                 for c in cases {
                     if let Some(comm) = &c.comm {
-                        // A token may be taken with a way out beside.
-                        bounded |= matches!(comm.kind, StmtKind::Send(..));
+                        // A token may be taken with a way out beside; what starts where none was to be had is
+                        // not bound by it.
+                        bounded |= matches!(comm.kind, StmtKind::Send(..)) && !starts_instead(cases, started.span);
                         in_select.push(comm.span);
                     }
                 }
             }
-            StmtKind::Send(..) => bounded |= !started.span.contains(s.span),
+            StmtKind::Send(..) => bounded |= !started.span.contains(s.span) && !in_select.contains(&s.span),
             _ => {}
         },
         Node::Expr(e) => {
@@ -375,11 +389,18 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
     });
     // `if active >= max { continue }` before the start.
     let mut text = case.file(f).at(body.span).to_lowercase();
-    // How much is read of something is no bound of how many read it.
-    for of_bytes in ["limitreader", "limitedreader", "maxbytes", "maxmemory"] {
+    // How much is read of something, or how long, is no bound of how many do it.
+    for of_bytes in
+        ["limitreader", "limitedreader", "maxbytes", "maxmemory", "maxwait", "maxdelay", "maxage", "maxbackoff"]
+    {
         text = text.replace(of_bytes, "");
     }
     bounded || ["max", "limit", "inflight", "sema"].iter().any(|w| text.contains(w))
+}
+
+/// Whether a start stands in the default of a select: there what the others send has found no room.
+fn starts_instead(cases: &[CommCase<'_>], start: Span) -> bool {
+    cases.iter().any(|c| c.comm.is_none() && c.body.iter().any(|s| s.span.contains(start)))
 }
 
 /// Whether the round waits for a word that a goroutine of it gives after a group's `Wait`: `go func() {

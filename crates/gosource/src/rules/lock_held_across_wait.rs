@@ -16,7 +16,7 @@ use crate::meaning::held_on_purpose::{
 use crate::meaning::long_waits::kind;
 use crate::meaning::loops::final_call;
 use crate::meaning::short_waits::{handed_to_owner, is_short_of};
-use crate::meaning::waits::{waits, without_waiting};
+use crate::meaning::waits::{is_far_off, waits, without_waiting};
 use crate::meaning::who_takes::{Told, WhoTakes};
 use crate::syntax::ast::{ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
@@ -92,6 +92,7 @@ impl Rule for LockHeldAcrossWait {
                         .or_else(|| guards_transaction(case, f, node, key))
                         .or_else(|| is_refreshed(case, f, unit, node))
                         .or_else(|| is_made_once(case, f, unit, node))
+                        .or_else(|| is_far_off(case, (id, unit), f, node))
                         .or_else(|| is_for_a_change(case, f, node))
                         .or_else(|| {
                             is_bounded_here(case, f, node, locks.get(lock).map_or(("", ""), |l| (l.key, l.field)))

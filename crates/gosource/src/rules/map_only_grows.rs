@@ -2,7 +2,9 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{grows_on, is_of_the_process};
+use crate::meaning::from_request::is_from_request;
+use crate::meaning::kept_by_handler::kept_map;
+use crate::meaning::lifetimes::{grows_on, is_of_the_process, is_part_of_server};
 use crate::meaning::loops::each_node;
 use crate::meaning::places::same;
 use crate::meaning::places::{Long, container};
@@ -26,6 +28,7 @@ impl Rule for MapOnlyGrows {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         let mut told = Vec::new();
+        let mut kept = Vec::new();
         for (id, f) in case.funcs() {
             for (unit, u) in f.scope.units.iter().enumerate() {
                 each_node(u.body, |node| {
@@ -37,7 +40,17 @@ impl Rule for MapOnlyGrows {
                     };
                     let Some(ExprKind::Index(map, key)) = target.map(|t| &t.kind) else { return };
                     let Type::Map(of, value) = case.pkg.underlying(&case.pkg.type_of(f, map)) else { return };
-                    let Some(place) = container(case.pkg, f, map) else { return };
+                    let Some(place) = container(case.pkg, f, map) else {
+                        if let Some(var) = kept_map(case, id, f, unit, map)
+                            && !kept.contains(&(id, var))
+                            && !is_listed(case, f, u.body, key)
+                            && !is_few(case, f, &of, key)
+                        {
+                            kept.push((id, var));
+                            tell_kept(case, id, s.span, (map, key), out);
+                        }
+                        return;
+                    };
                     // `for k := range m { m[k] = ... }` adds nothing.
                     let in_it = f.scope.var(key).and_then(|v| f.scope.vars.get(v)).is_some_and(
                         |v| matches!(v.init, Init::RangeKey(over) if container(case.pkg, f, over) == Some(place)),
@@ -80,6 +93,25 @@ impl Rule for MapOnlyGrows {
     }
 }
 
+/// A map that is a variable around the handler which fills it. Of a key that is not the request's, and is not
+/// named as one of many, it is not known how many there are.
+fn tell_kept<'a>(case: &Case<'a>, id: FnId, at: Span, (map, key): (&Expr<'a>, &Expr<'a>), out: &mut Out) {
+    let Some(f) = case.pkg.funcs.get(id) else { return };
+    let (name, of) = (case.text(f, map.span), case.text(f, key.span));
+    let found = out.found(
+        id,
+        at,
+        format!("`{name}`, which the handler keeps from one request to the next, only grows: nothing around it deletes from it or looks at how large it is"),
+    );
+    found.why = Some(
+        "the function that makes the handler neither deletes from it, assigns it anew, looks at its length nor hands it on; how many keys come is not known"
+            .into(),
+    );
+    if is_set_up(&of) || !is_from_request(case, id, key) && !is_of_many(&of, &name, "") {
+        found.level = Level::Hint;
+    }
+}
+
 /// One finding for each map, at the first place that fills it; others are named beside it.
 fn tell<'a>(
     case: &Case<'a>,
@@ -111,11 +143,12 @@ fn tell<'a>(
     let owner = if let Long::Field(of, _) = place { of } else { "" };
     let key = case.pkg.funcs.get(id).map(|f| case.text(f, expr_key.span)).unwrap_or_default();
     let by_state = expr_is_state(case, id, expr_key);
+    let brought = is_from_request(case, id, expr_key);
     let of_process = match place {
         Long::Package(_) => true,
-        Long::Field(of, _) => is_of_the_process(case, of),
+        Long::Field(of, _) => is_of_the_process(case, of) || brought && is_part_of_server(case, of),
     };
-    let hot = by_requests(case, id, unit);
+    let hot = by_requests(case, id, unit) || brought;
     if is_configured(case, id, expr_key, MAX_CALLERS) {
         found.level = Level::Hint;
         found.why =
@@ -124,6 +157,10 @@ fn tell<'a>(
     if !hot && is_store_in_memory(owner) {
         found.level = Level::Hint;
         found.why = Some("by its name it is a store in memory: it is there to keep all that there is".into());
+    }
+    if ["test", "mock", "fake", "stub"].iter().any(|w| owner.to_lowercase().contains(w)) {
+        found.level = Level::Hint;
+        found.why = Some("by its name it is there for tests".into());
     }
     if let Long::Field(of, field) = place
         && is_given_by_maker(case, of, field)

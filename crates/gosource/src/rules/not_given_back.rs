@@ -7,7 +7,7 @@ use crate::meaning::loops::{each_node, final_call, loops_in};
 use crate::syntax::ast::{Block, Expr, ExprKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{FnId, Function, Init, VarId};
+use crate::syntax::{Callee, FnId, Function, Init, VarId};
 
 /// The rule.
 pub(super) struct NotGivenBack;
@@ -132,7 +132,7 @@ fn taken<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> Vec<Taken<'a>
             // `if !budget.Acquire(n) { return ErrBusy }` tells whether it was taken.
             StmtKind::If(i) if i.cond.unary("!").is_some_and(takes_of_a_pair) && leaves(&i.then) => {}
             StmtKind::If(i) => unsure.push(i.cond.span),
-            StmtKind::Send(c, value) if is_token(value) && is_shared(f, c) => {
+            StmtKind::Send(c, value) if is_token(value) && is_shared(f, c) && !is_closed(case, c) => {
                 all.push((s.span, Taken::Token(text(c))));
             }
             StmtKind::Assign("=", l, _) => {
@@ -181,6 +181,14 @@ fn leaves(block: &Block<'_>) -> bool {
 /// Whether a channel is a field or a package variable: one of the function's own goes with it.
 fn is_shared<'a>(f: &Function<'a>, channel: &Expr<'a>) -> bool {
     channel.selector().is_some() || channel.ident().is_some() && f.scope.var(channel).is_none()
+}
+
+/// Whether the package closes a channel of that name: it tells something then, and its room is no places.
+fn is_closed(case: &Case<'_>, channel: &Expr<'_>) -> bool {
+    let name = last_name(channel);
+    case.all_sites().any(|(_, _, s)| {
+        s.callee == Callee::Builtin("close") && s.call.args.first().is_some_and(|c| last_name(c) == name)
+    })
 }
 
 /// Whether a map is a field or a package variable.

@@ -23,7 +23,7 @@ impl Rule for RowsNotClosed {
     const CURE: &'static str = "defer its Close right after the error was looked at.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let kind = Kind { field: None, ended_by: Some("Next"), opens };
+        let kind = Kind { field: None, ended_by: Some("Next"), failed_by: Some("Err"), opens };
         for (id, f) in case.funcs() {
             for leak in leaks(case, id, f, &kind) {
                 let opened = case.text(f, leak.open.call().map_or(leak.open.span, |c| c.fun.span));

@@ -190,6 +190,12 @@ fn is_of_the_call<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) ->
         _ => None,
     };
     let Some(v) = channel.and_then(|c| f.scope.var(c)).and_then(|v| f.scope.vars.get(v)) else { return false };
+    // `var to chan T; if len(all) > 0 { to = jobs }`: another name for one of them, while there is something.
+    let another = match v.assigned.as_slice() {
+        [(Some(e), _)] if matches!(v.init, Init::None) => f.scope.var(e).and_then(|v| f.scope.vars.get(v)),
+        _ => None,
+    };
+    let v = another.unwrap_or(v);
     let made = matches!(v.init, Init::Value(e, _) if crate::meaning::channels::made(case.pkg, f, e).is_some());
     let handed = || {
         let is = |e: &Expr<'a>| {

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::ast::{Call, Expr, ExprKind, LitKind, Signature, StmtKind, Type};
 use super::infer::Callee;
 use super::package::{FnId, Function, Package};
-use super::scope::Role;
+use super::scope::{Init, Role};
 use super::visit::{self, Node};
 
 /// A call of a function of this package.
@@ -126,7 +126,7 @@ impl<'a> Calls<'a> {
                             // is first.
                             let how = if started.0 == e.span.start { started.1 } else { How::Plain };
                             started = if how == How::Plain { started } else { (0, How::Plain) };
-                            let callee = pkg.callee(f, &call.fun);
+                            let callee = given_once(pkg, f, pkg.callee(f, &call.fun));
                             sites.push(Site { expr: e, call, callee, unit, how, in_loop });
                         }
                     }
@@ -138,6 +138,13 @@ impl<'a> Calls<'a> {
             }
         }
         for site in &sites {
+            for callee in listed(pkg, f, site) {
+                let n = self.edges.len();
+                let (unit, call, starts) = (site.unit, site.expr, site.how == How::Go);
+                self.edges.push(Edge { caller: id, unit, callee, call, starts, in_loop: false });
+                self.from.entry(id).or_default().push(n);
+                self.to.entry(callee).or_default().push(n);
+            }
             if let Callee::Local(callee) = site.callee {
                 let n = self.edges.len();
                 let starts = site.how == How::Go;
@@ -282,6 +289,29 @@ impl<'a> Calls<'a> {
         let has = self.handler_units.iter().any(|(h, _)| *h == at) && pkg.funcs.get(at).is_some();
         has.then_some((at, "has a handler of requests in it"))
     }
+}
+
+/// The function that a variable holds which is given one once: `loop := a.read`, and then `go loop()`.
+fn given_once<'a>(pkg: &Package<'a>, f: &Function<'a>, callee: Callee<'a>) -> Callee<'a> {
+    let Callee::Variable(var) = callee else { return callee };
+    let Some(v) = f.scope.vars.get(var).filter(|v| v.assigned.is_empty() && !v.address_taken) else { return callee };
+    match v.init {
+        Init::Value(e, 0) if matches!(e.kind, ExprKind::Ident(_) | ExprKind::Selector(..)) => match pkg.callee(f, e) {
+            local @ Callee::Local(_) => local,
+            _ => callee,
+        },
+        _ => callee,
+    }
+}
+
+/// The functions of a list that is written out and whose elements a round calls, each of them once: `for _,
+/// run := range []func(){a.read, a.write} { go run() }`.
+fn listed<'a>(pkg: &Package<'a>, f: &Function<'a>, site: &Site<'a>) -> Vec<FnId> {
+    let Callee::Variable(var) = site.callee else { return Vec::new() };
+    let Some(Init::RangeValue(over)) = f.scope.vars.get(var).map(|v| v.init) else { return Vec::new() };
+    let ExprKind::Composite(_, elements) = &over.kind else { return Vec::new() };
+    let named = elements.iter().map(|(_, e)| pkg.callee(f, e));
+    named.filter_map(|c| if let Callee::Local(id) = c { Some(id) } else { None }).collect()
 }
 
 /// Whether a function is what a web framework calls for a request.

@@ -454,7 +454,10 @@ impl<'a> Build<'a> {
         match e.call() {
             Some(call) => {
                 self.expr(&call.fun, role);
-                self.exprs(&call.args, Role::Argument);
+                // `go safely(func() { ... })`: what is handed a literal that takes and gives nothing runs it.
+                let plain = |a: &Expr<'a>| matches!(&a.kind, ExprKind::FuncLit(l) if l.sig.params.is_empty() && l.sig.results.is_empty());
+                let wraps = role == Role::Go && matches!(call.args.as_slice(), [only] if plain(only));
+                self.exprs(&call.args, if wraps { Role::Go } else { Role::Argument });
             }
             None => self.expr(e, Role::Value),
         }
