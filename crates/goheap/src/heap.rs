@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::direct::Direct;
 use crate::edges::Edges;
 use crate::phases::Phases;
-use crate::roots::{Holders, RootName, places_of_goroutines};
+use crate::roots::{ALL_PROCESSORS, Holders, Processors, RootName, places_of_goroutines};
 use crate::samples::Samples;
 use crate::side_by_side::side_by_side;
 use crate::types::{Mostly, ObjectType, TypeTotal, Types};
@@ -153,7 +153,8 @@ impl<'a> Heap<'a> {
         let mut graph_of = || {
             let parts = std::mem::take(&mut parts);
             let mut graph = Graph::new(Arc::clone(&layout), parts, std::mem::take(&mut roots), THREADS)?;
-            graph.only_by(&holders.processors.all, &holders.processors.lists);
+            let Processors { all, lists } = &holders.processors;
+            graph.only_by(all, lists, |root| holders.name_of(root) == Some(ALL_PROCESSORS));
             let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));

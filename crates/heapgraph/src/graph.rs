@@ -116,30 +116,37 @@ impl Graph {
         self.for_certain = Some(for_certain);
     }
 
-    /// Lets pointers to some objects say nothing of who holds them, but those from `by`, which live as long:
-    /// for dominators and paths. What is reached stays the same. Roots that hold them let go of them.
-    pub fn only_by(&mut self, objects: &[ObjectId], by: &[ObjectId]) {
+    /// Lets nobody but `by` be said to lead to some objects, and nobody but roots that `lists` to `by`: for
+    /// dominators and paths. What is reached stays the same, as long as those roots hold `by`, and these
+    /// point to the objects.
+    pub fn only_by(&mut self, objects: &[ObjectId], by: &[ObjectId], lists: impl Fn(RootId) -> bool) {
+        if objects.is_empty() {
+            return;
+        }
         let sorted = |of: &[ObjectId]| {
             let mut of: Vec<u32> = of.iter().map(|o| o.0).collect();
             of.sort_unstable();
             of
         };
         let (objects, by) = (sorted(objects), sorted(by));
-        self.let_go(|_, object| objects.binary_search(&object.0).is_ok());
-        self.only_by = (!objects.is_empty()).then_some((objects, by));
+        let is_one = |of: &[u32], object: ObjectId| of.binary_search(&object.0).is_ok();
+        self.let_go(|root, object| is_one(&objects, object) || is_one(&by, object) && !lists(root));
+        self.only_by = Some((objects, by));
     }
 
     /// Whether a pointer says nothing of who holds its target: that is held for certain, and what points to
     /// it may be garbage; or others alone are to be asked.
     pub(crate) fn is_cut(&self, from: u32, to: u32) -> bool {
-        if let Some((objects, by)) = &self.only_by
+        if let Some((objects, by)) = &self.only_by {
             // Most pointers lead elsewhere.
-            && objects.first().is_some_and(|first| *first <= to)
-            && objects.last().is_some_and(|last| to <= *last)
-            && objects.binary_search(&to).is_ok()
-            && by.binary_search(&from).is_err()
-        {
-            return true;
+            let is_one = |of: &[u32], object: u32| {
+                of.first().is_some_and(|first| *first <= object)
+                    && of.last().is_some_and(|last| object <= *last)
+                    && of.binary_search(&object).is_ok()
+            };
+            if is_one(objects, to) && !is_one(by, from) || is_one(by, to) {
+                return true;
+            }
         }
         let is_certain = |certain: &Bits| !certain.contains(from as usize) && certain.contains(to as usize);
         self.for_certain.as_ref().is_some_and(is_certain)

@@ -25,6 +25,8 @@ const MAX_POOLS: u64 = 1 << 16;
 const PROCESSOR: u64 = 4096;
 /// Bytes of a header before an object with pointers (`runtime/mbitmap.go`, `mallocHeaderSize`).
 const HEADER: u64 = 8;
+/// The runtime's list of processors.
+pub(crate) const ALL_PROCESSORS: &str = "runtime.allp";
 /// The highest status of one (`_Pdead`).
 const DEAD: u64 = 4;
 
@@ -38,30 +40,35 @@ pub(crate) struct Processors {
 }
 
 impl Holders {
-    /// Finds pools and processors by their lists.
+    /// Finds processors and pools by their lists; in a stripped program pools only as far as they have as
+    /// many local lists as there are processors.
     pub(super) fn find_lists(&mut self, mem: &dyn Memory, layout: &HeapLayout) {
-        let (mut pools, mut processors) = (Vec::new(), Processors::default());
+        let mut processors = Processors::default();
         for (name, stand) in self.named.iter_mut().zip(&self.stands) {
-            let at = stand.range.start;
-            // A word that no symbol names, or one of the lists.
+            // A word that no symbol names, or the list.
             let is_word = name.at != Addr(0);
-            if (is_word || is_list_of_pools(&name.name))
-                && let Some(found) = pools_of(mem, layout, at)
+            if (is_word || name.name == ALL_PROCESSORS)
+                && let Some((list, found)) = processors_of(mem, layout, stand.range.start)
             {
-                name.call(is_word, "sync.allPools");
-                pools.extend(found);
-            } else if (is_word || name.name == "runtime.allp")
-                && let Some((list, found)) = processors_of(mem, layout, at)
-            {
-                name.call(is_word, "runtime.allp");
+                name.call(is_word, ALL_PROCESSORS);
                 processors.lists.push(list);
                 processors.all.extend(found);
             }
         }
-        pools.sort_unstable();
-        pools.dedup();
         processors.all.sort_unstable();
         processors.all.dedup();
+        let mut pools = Vec::new();
+        for (name, stand) in self.named.iter_mut().zip(&self.stands) {
+            let is_word = name.at != Addr(0) && !processors.all.is_empty();
+            if (is_word || is_list_of_pools(&name.name))
+                && let Some(found) = pools_of(mem, layout, stand.range.start, processors.all.len() as u64)
+            {
+                name.call(is_word, "sync.allPools");
+                pools.extend(found);
+            }
+        }
+        pools.sort_unstable();
+        pools.dedup();
         (self.pools, self.processors) = (pools, processors);
     }
 
@@ -88,27 +95,28 @@ pub(super) fn is_list_of_pools(name: &str) -> bool {
     matches!(name, "sync.allPools" | "sync.oldPools")
 }
 
-/// The pools of the list at an address, if it is one: a slice of pointers to pools, each with as many local
-/// lists as there are processors, of those it fills now or of those from before the last collection.
-fn pools_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr) -> Option<Vec<Addr>> {
+/// The pools of the list at an address, if it is one: a slice of pointers to pools, each with a local list
+/// for each of so many processors (0: as many as they have), of those it fills now or of those from before
+/// the last collection. Of these the size is gone once somebody has looked there in vain (`getSlow`).
+fn pools_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr, processors: u64) -> Option<Vec<Addr>> {
     let (array, _, len) = slice(mem, layout, at, MAX_POOLS)?;
     let word = |base: u64, offset: u64| mem.u64(Addr(base.checked_add(offset)?)).ok();
-    let mut processors = None;
-    // Whether it is a pointer to so many local lists; or nothing, with no size.
-    let mut lists = |to: u64, size: u64| -> Option<bool> {
-        if to == 0 {
-            return (size == 0).then_some(false);
-        }
-        let as_many = *processors.get_or_insert(size) == size && (1..=MAX_PROCESSORS).contains(&size);
-        let large = layout.object_at(to).is_some_and(|o| layout.bytes(o) >= size.saturating_mul(LOCAL));
-        (as_many && large).then_some(true)
+    let begins = |to: u64, least: u64| {
+        let object = layout.object_at(to).filter(|o| layout.bytes(*o) >= least);
+        object.and_then(|o| layout.address(o)).is_some_and(|at| at == to || at + HEADER == to)
     };
+    let as_many = |size: u64| size == processors || processors == 0 && (1..=MAX_PROCESSORS).contains(&size);
     let mut pools = Vec::new();
     for i in 0..len {
         let pool = word(array, i * 8)?;
-        let now = lists(word(pool, 0)?, word(pool, 8)?)?;
-        let before = lists(word(pool, 16)?, word(pool, 24)?)?;
-        if !now && !before {
+        let (now, size) = (word(pool, 0)?, word(pool, 8)?);
+        let (before, size_before) = (word(pool, 16)?, word(pool, 24)?);
+        let fills = as_many(size) && begins(now, size.saturating_mul(LOCAL));
+        let had = before != 0
+            && (size_before == 0 || as_many(size_before))
+            && begins(before, size_before.max(processors).max(1).saturating_mul(LOCAL));
+        let is_empty = |to: u64, size: u64| to == 0 && size == 0;
+        if !(fills || is_empty(now, size)) || !(had || is_empty(before, size_before)) || !fills && !had {
             return None;
         }
         pools.push(Addr(pool));
@@ -129,13 +137,26 @@ fn processors_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr) -> Option<(Obj
         // Since Go 1.22 a header stands before it.
         let begins = layout.address(object).is_some_and(|at| at == to || at + HEADER == to);
         let begins = begins && layout.bytes(object) >= PROCESSOR;
-        // Of one alone, idle, nothing tells it from whatever begins with nothing.
-        if !begins || number != i || status > DEAD || len == 1 && status == 0 {
+        // What a program numbers begins so as well.
+        if !begins || number != i || status > DEAD || pointers_to_itself(mem, to) < 2 {
             return None;
         }
         all.push(object);
     }
     Some((list, all))
+}
+
+/// How many words at the beginning of a processor point into it.
+fn pointers_to_itself(mem: &dyn Memory, at: u64) -> usize {
+    let mut words = [0; PROCESSOR as usize - 2 * HEADER as usize];
+    if mem.read(Addr(at), &mut words).is_err() {
+        return 0;
+    }
+    let own = |word: &[u8]| {
+        let to = word.try_into().map_or(0, u64::from_le_bytes);
+        to > at && to < at.saturating_add(PROCESSOR)
+    };
+    words.chunks_exact(8).filter(|word| own(word)).count()
 }
 
 /// Array, its object, and length of the slice at an address, if it is one of at most so many pointers.
@@ -163,8 +184,10 @@ mod tests {
 
     impl Memory for Words {
         fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-            let word = self.0.get(&addr.0).copied().unwrap_or(0).to_le_bytes();
-            buf.copy_from_slice(word.get(..buf.len()).unwrap_or_default());
+            for (i, out) in (0..).zip(buf.chunks_mut(8)) {
+                let word = self.0.get(&(addr.0 + i * 8)).copied().unwrap_or(0).to_le_bytes();
+                out.copy_from_slice(word.get(..out.len()).unwrap_or_default());
+            }
             Ok(())
         }
     }
@@ -188,30 +211,43 @@ mod tests {
         let list = [(0x500, 0x1_0000), (0x508, 2), (0x510, 4), (0x1_0000, 0x700), (0x1_0008, 0x800)];
         let pools = [(0x700, 0x2_0000), (0x708, 8), (0x810, 0x2_2000), (0x818, 8)];
         let all: Vec<(u64, u64)> = list.into_iter().chain(pools).collect();
-        let found = |w: &Words| pools_of(w, &layout(), Addr(0x500));
-        assert_eq!(found(&words(&all)), Some(vec![Addr(0x700), Addr(0x800)]));
-        // Slices have a capacity where a pool has what it had before; rows of a table are not as large.
-        for wrong in [(0x710, 8), (0x708, 9), (0x708, 80), (0x700, 0x1_0040), (0x508, 5), (0x1_0008, 0x900)] {
-            let all: Vec<(u64, u64)> = all.iter().copied().chain([wrong]).collect();
-            assert_eq!(found(&words(&all)), None, "{wrong:?}");
+        let with = |more: &[(u64, u64)]| words(&all.iter().chain(more).copied().collect::<Vec<_>>());
+        let found = |w: &Words, n| pools_of(w, &layout(), Addr(0x500), n);
+        let both = Some(vec![Addr(0x700), Addr(0x800)]);
+        assert_eq!(
+            (found(&with(&[]), 8), found(&with(&[]), 0), found(&with(&[]), 4)),
+            (both.clone(), both.clone(), None)
+        );
+        // Somebody has looked in vain for what it had before.
+        assert_eq!(found(&with(&[(0x818, 0)]), 8), both);
+        // Slices have a capacity where a pool has what it had before; rows of a table are not as large, and
+        // may begin anywhere.
+        for wrong in [(0x710, 8), (0x708, 9), (0x700, 0x1_0040), (0x700, 0x2_0040), (0x508, 5), (0x1_0008, 0x900)] {
+            assert_eq!(found(&with(&[wrong]), 8), None, "{wrong:?}");
         }
     }
 
     #[test]
-    fn processors_are_known_by_their_numbers() {
-        let list = [(0x500, 0x1_0000), (0x508, 2), (0x510, 2), (0x1_0000, 0x2_0000), (0x1_0008, 0x2_2008)];
-        let all: Vec<(u64, u64)> = list.into_iter().chain([(0x2_0000, 1 << 32), (0x2_2008, 1)]).collect();
-        let found = |w: &Words| processors_of(w, &layout(), Addr(0x500)).map(|(_, all)| all.len());
+    fn processors_are_known_by_their_numbers_and_lists() {
         // The second stands behind a header, as since Go 1.22.
-        assert_eq!(found(&words(&all)), Some(2));
-        // Another number, no status, in the middle of an object, a small one; of one that is idle nobody
-        // knows.
-        for wrong in [(0x2_2008, 2), (0x2_2008, 1 + (9 << 32)), (0x1_0008, 0x2_2010), (0x1_0008, 0x1_0080), (0x508, 3)]
-        {
-            let all: Vec<(u64, u64)> = all.iter().copied().chain([wrong]).collect();
-            assert_eq!(found(&words(&all)), None, "{wrong:?}");
+        let list = [(0x500, 0x1_0000), (0x508, 2), (0x510, 2), (0x1_0000, 0x2_0000), (0x1_0008, 0x2_2008)];
+        let heads = [(0x2_0000, 1 << 32), (0x2_2008, 1)];
+        let own = [(0x2_0068, 0x2_0080), (0x2_0900, 0x2_0920), (0x2_2070, 0x2_2088), (0x2_2908, 0x2_2928)];
+        let all: Vec<(u64, u64)> = list.into_iter().chain(heads).chain(own).collect();
+        let with = |more: &[(u64, u64)]| words(&all.iter().chain(more).copied().collect::<Vec<_>>());
+        let found = |w: &Words| processors_of(w, &layout(), Addr(0x500)).map(|(_, all)| all.len());
+        assert_eq!((found(&with(&[])), found(&with(&[(0x508, 1)]))), (Some(2), Some(1)));
+        // Another number, no status, in the middle of an object, a small one, a longer list than there is;
+        // workers of the program's, whose lists are elsewhere.
+        for wrong in [
+            (0x2_2008, 2),
+            (0x2_2008, 1 + (9 << 32)),
+            (0x1_0008, 0x2_2010),
+            (0x1_0008, 0x1_0080),
+            (0x508, 3),
+            (0x2_2908, 0x1_0000),
+        ] {
+            assert_eq!(found(&with(&[wrong])), None, "{wrong:?}");
         }
-        let one = [(0x500, 0x1_0000), (0x508, 1), (0x510, 1), (0x1_0000, 0x2_0000)];
-        assert_eq!((found(&words(&one)), found(&words(&all))), (None, Some(2)));
     }
 }

@@ -28,7 +28,7 @@ use crate::watched::Pointed;
 
 use goroutines::Frames;
 pub(crate) use goroutines::places_of_goroutines;
-pub(crate) use lists::Processors;
+pub(crate) use lists::{ALL_PROCESSORS, Processors};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,13 +193,15 @@ impl Holders {
         &self.unsure
     }
 
-    /// Who of several is to be called the holder of what all of them reach: the lowest.
+    /// Who of several is to be called the holder of what all of them reach: the lowest. A goroutine that puts
+    /// into a pool leads to all that lies there, so that neither is alone.
     pub(crate) fn rank(&self, root: RootId) -> u32 {
         match root.0 {
-            _ if self.is_last(root) => 2,
+            _ if self.is_list_of_pools(root) || self.is_of_runtime(root) => 2,
+            n if n < self.notes_from && self.is_by_pools(root) => 1,
             n if n < self.notes_from => 0,
             _ if self.is_goroutine(root) => 1,
-            _ => 2,
+            _ => 3,
         }
     }
 
@@ -221,8 +223,12 @@ impl Holders {
     /// what a subscription of a client had queued up, told by way of the timer with which the client pings,
     /// and "stop a timer").
     pub(crate) fn is_last(&self, root: RootId) -> bool {
-        let of_runtime = || self.name_of(root).is_some_and(|name| name.starts_with("runtime."));
-        !self.is_goroutine(root) && (self.is_by_pools(root) || of_runtime())
+        self.is_by_pools(root) || self.is_of_runtime(root)
+    }
+
+    /// Whether it is a variable of the runtime's own.
+    fn is_of_runtime(&self, root: RootId) -> bool {
+        root.0 < self.notes_from && self.name_of(root).is_some_and(|name| name.starts_with("runtime."))
     }
 
     /// How goroutines' stacks were read.
