@@ -31,6 +31,9 @@ pub(crate) struct Calls<'a> {
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.
     pub(crate) new: Option<u64>,
+    /// Whether as many goroutines lived when the growth began as live now: that there are more of them is not
+    /// why memory grew.
+    pub(crate) stood_before: bool,
 }
 
 /// Calls that wait for the same.
@@ -55,14 +58,6 @@ impl<'a> Calls<'a> {
     /// Whether most of them were called, and do not stand in the function that they were started with.
     pub(crate) fn are_called(&self) -> bool {
         self.called.saturating_mul(2) > self.total
-    }
-
-    /// Whether as many goroutines as wait stood side by side before the growth began: that there are more of
-    /// them now is not why memory grew. Structures are only made where none is free, so that no new one for
-    /// so many means that they were all taken at once before.
-    pub(crate) fn stood_before(&self) -> bool {
-        let waiting = self.waiting.as_ref().map_or(0, |w| w.count);
-        self.new.is_some_and(|new| new as f64 <= waiting as f64 * FEW_NEW)
     }
 
     /// Calls of the code that allocated what a culprit has; `None` where there are too few to matter.
@@ -114,7 +109,11 @@ impl<'a> Calls<'a> {
             }
         }
         let waiting = waits.into_values().max_by_key(|w| w.count);
-        Self { of, total, working, called, served: called, waiting, new: new_goroutines(facts, window) }
+        let new = new_goroutines(facts, window);
+        let waits = waiting.as_ref().map_or(0, |w| w.count);
+        let stood_before =
+            new.is_some_and(|new| new as f64 <= waits as f64 * FEW_NEW) && lived_then(facts, window, waits);
+        Self { of, total, working, called, served: called, waiting, new, stood_before }
     }
 
     /// The part of them that is at work.
@@ -193,6 +192,16 @@ pub(crate) fn new_goroutines(facts: &Facts, window: &Window) -> Option<u64> {
     (at_onset.goroutines > 0).then(|| now.saturating_sub(at_onset.goroutines))
 }
 
+/// Whether at a look of the first third of the growth nearly as many goroutines lived as now, all but a part
+/// of those that wait: structures of goroutines alone may have been left over from others, long ago.
+fn lived_then(facts: &Facts, window: &Window, waiting: u64) -> bool {
+    let third = window.onset_ms + window.end_ms.saturating_sub(window.onset_ms) / 3;
+    let looks = &facts.timeline.goroutines.looks;
+    let enough = facts.goroutines.total.saturating_sub((waiting as f64 * FEW_NEW) as u64);
+    let then = looks.iter().rev().find(|look| look.t_ms <= third);
+    then.is_some_and(|look| look.live >= enough)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +250,7 @@ mod tests {
         assert_eq!((calls.of.function.as_str(), calls.total, calls.working), ("main.serve", 609, 9));
         let waiting = calls.waiting.as_ref().unwrap();
         assert_eq!((waiting.wait, waiting.count, calls.new), (Wait::Mutex, 600, Some(690)));
-        assert_eq!((calls.came(), calls.stood_before()), (Some(true), false));
+        assert_eq!((calls.came(), calls.stood_before), (Some(true), false));
         assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1 && calls.called == 0);
     }
 

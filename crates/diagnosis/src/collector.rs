@@ -40,6 +40,8 @@ pub(crate) struct Collector {
     /// Marks, the last one included, that all found the same alive for a good part of the growth; 0 where
     /// it went on growing. A leak that goes on as before would have shown.
     pub(crate) standing_marks: usize,
+    /// Bytes that the last mark before the onset found alive, if somebody looked.
+    pub(crate) marked_before: Option<u64>,
     /// How fast what is alive grew up to the last mark, against how fast memory was allocated since; `None`
     /// where fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that
     /// breathes 0.
@@ -69,6 +71,7 @@ impl Collector {
             alive: alive(facts, window, &marks),
             steady_marks: steady(gc.heap_marked, &marks),
             standing_marks: standing(facts, window, &marks),
+            marked_before: marks.iter().rev().find(|m| m.t_ms <= window.onset_ms).map(|m| m.after),
             live_slope: live_slope(facts, &marks),
             live_grows: live_grows(gc.heap_marked, since.filter(|m| m.t_ms > middle).map(|m| m.after)),
         }
@@ -191,9 +194,11 @@ fn standing(facts: &Facts, window: &Window, marks: &[Mark]) -> usize {
     };
     let in_growth = marks.iter().rev().filter(|m| m.t_ms > window.onset_ms);
     let run: Vec<&Mark> = in_growth.take_while(same).collect();
-    let stood_ms = run.last().map_or(0, |m| facts.capture.t_ms.saturating_sub(m.t_ms));
+    let (Some(last), Some(first)) = (run.first(), run.last()) else { return 0 };
+    // What came since the last mark nobody has looked at.
+    let (stood_ms, blind_ms) = (last.t_ms - first.t_ms, facts.capture.t_ms.saturating_sub(last.t_ms));
     let grew_ms = facts.capture.t_ms.saturating_sub(window.onset_ms);
-    let long = stood_ms as f64 >= grew_ms as f64 * STANDS_FOR;
+    let long = stood_ms as f64 >= grew_ms as f64 * STANDS_FOR && blind_ms <= stood_ms;
     if marked > 0 && run.len() >= STANDS_MARKS && long { run.len() } else { 0 }
 }
 

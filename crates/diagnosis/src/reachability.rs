@@ -71,6 +71,11 @@ impl<'a> Reachability<'a> {
         (self.graph.live_bytes as f64 / grown <= GARBAGE).then_some(false)
     }
 
+    /// Bytes that are reachable.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.graph.live_bytes
+    }
+
     /// The part of the heap that is alive.
     pub(crate) fn live_part(&self) -> f64 {
         let all = self.graph.live_bytes.saturating_add(self.graph.garbage_bytes);

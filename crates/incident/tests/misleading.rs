@@ -233,7 +233,8 @@ fn who_was_replaced_before_it_could_die_had_grown_alike() {
 fn a_neighbour_that_fills_the_group_is_no_lists() {
     let of = |confidence: f64| {
         let mut w = World::new();
-        let kind = Kind { code: "others-in-group", subject: "-", how: "", confidence, ..Kind::default() };
+        let title = "not this process: others fill the group";
+        let kind = Kind { code: "others-in-group", subject: "-", title, how: "", confidence, ..Kind::default() };
         w.die(3, "v1.41", T0 - DAY, T0, 100, &kind);
         w.evidence.changes.push(Change {
             id: "list".into(),

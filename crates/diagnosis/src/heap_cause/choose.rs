@@ -17,9 +17,16 @@ impl<'a> HeapCause<'a> {
         match self.choose_among(facts, window) {
             Mechanism::WaitingCalls if self.each_keeps_more(facts).is_some() => Mechanism::StaysAlive,
             // Whoever keeps it has stopped taking more.
-            Mechanism::StaysAlive if self.fits(facts) && self.collector.standing_marks > 0 => Mechanism::Headroom,
+            Mechanism::StaysAlive if self.fits(facts) && self.stands() => Mechanism::Headroom,
             chosen => chosen,
         }
+    }
+
+    /// Whether what is alive has stopped growing, by the marks, and by the references at the end too.
+    pub(super) fn stands(&self) -> bool {
+        let marked = self.collector.marked;
+        let at_end = self.reach.as_ref().map_or(marked, Reachability::live_bytes);
+        self.collector.standing_marks > 0 && at_end <= marked + marked / 8
     }
 
     /// Whether what was alive would have fitted, and the collector would have run too late.

@@ -46,13 +46,13 @@ impl<'a> HeapCause<'a> {
         let mut rivals = match &self.mechanism {
             Mechanism::HugeObjects(huge) => self.rival_of_several(huge).into_iter().collect(),
             Mechanism::CollectorOff => Vec::new(),
-            Mechanism::Headroom => vec![self.rival_burst(facts, window), self.rival_calls()],
+            Mechanism::Headroom => vec![self.rival_burst(facts, window), self.rival_calls(facts)],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
             Mechanism::StaysAlive => {
                 let waiting = self.rival_waiting(facts, window);
-                [garbage, self.rival_calls(), self.rival_start(facts, window)].into_iter().chain(waiting).collect()
+                [garbage, self.rival_calls(facts), self.rival_start(facts, window)].into_iter().chain(waiting).collect()
             }
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         };
@@ -75,12 +75,12 @@ impl<'a> HeapCause<'a> {
     /// What is alive at once for the first time, against a heap that always breathes so.
     fn rival_burst(&self, facts: &Facts, window: &Window) -> Rival {
         const CAUSE: &str = "memory that is alive and new (a burst of work, a leak)";
-        if self.collector.standing_marks > 0 {
+        if self.stands() {
             let marks = plural(self.collector.standing_marks as u64, "collection");
             let alive = bytes(facts.gc.heap_marked);
             // What is alive may not always have been as much.
-            let now = self.collector.marked.saturating_add(self.collector.beside);
-            if window.start_bytes < now - now / 4 {
+            let now = self.collector.marked;
+            if self.collector.marked_before.is_none_or(|before| before < now - now / 4) {
                 let keeps = self.reach.as_ref().and_then(Reachability::keeper);
                 let keeps = keeps.map_or_else(String::new, |(text, ..)| format!(" ({text})"));
                 let tell = format!(
@@ -200,7 +200,11 @@ impl<'a> HeapCause<'a> {
         Rival::tested(SLOW_CALLS, told, "how much a call held before the growth")
     }
 
-    fn rival_calls(&self) -> Rival {
+    fn rival_calls(&self, facts: &Facts) -> Rival {
+        if self.each_keeps_more(facts).is_some() {
+            let tell = "what each held when the growth began, and whether its wait is part of it";
+            return Rival::open("calls that wait, each with what it holds", tell);
+        }
         let variable = self.reach.as_ref().and_then(Reachability::variable).map(|held| held.text());
         let variable = variable.or_else(|| self.shared().map(SharedObject::text));
         let few = match &self.calls {

@@ -69,7 +69,12 @@ impl<'a> HeapCause<'a> {
     /// connections of couriers, 4 goroutines more than at the onset, whose loggers took up a field with each
     /// message; "calls wait for the next message, and hold what grew", "let fewer calls in").
     pub(super) fn each_keeps_more<'g>(&self, facts: &'g Facts) -> Option<&'g GraphRoot> {
-        let calls = self.calls.as_ref().filter(|c| c.part_waiting() >= MOST_CALLS && c.stood_before())?;
+        let are_many = |c: &&Calls<'_>| c.total >= MIN_CALLS && c.part_waiting() >= MOST_CALLS;
+        let calls = self.calls.as_ref().filter(are_many).filter(|c| c.stood_before)?;
+        // What all of them lead to is none's own.
+        if self.shared().is_some() || self.reach.as_ref().is_some_and(|r| r.one_of_all().is_some()) {
+            return None;
+        }
         let graph = facts.graph.as_ref().filter(|_| self.reach.is_some())?;
         let of_them = |r: &&GraphRoot| r.kind == "goroutine" && r.name == calls.of.function;
         let root = graph.roots.iter().find(of_them).filter(|r| share_of_live(graph, r.retained_bytes) >= MAJORITY)?;

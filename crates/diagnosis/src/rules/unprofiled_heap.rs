@@ -138,7 +138,8 @@ fn find<'a>(facts: &'a Facts, w: &Window, heap: &HeapCause<'a>) -> Option<Findin
         };
         rivals.push(Rival::open(other, "a memory profile: see the cure"));
     }
-    let pile = holder.is_none() && by.text().is_none() && is_beside_a_pile(facts, heap);
+    let of_nobody = matches!(heap.mechanism, Mechanism::StaysAlive | Mechanism::NotSettled);
+    let pile = of_nobody && holder.is_none() && by.text().is_none() && is_beside_a_pile(facts, heap);
     if pile {
         let tell = "who keeps the heap: the references, or a memory profile";
         rivals.push(Rival::open("goroutines that pile up, and hold it beside their stacks", tell));

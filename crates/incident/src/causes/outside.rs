@@ -548,19 +548,28 @@ fn limit(scene: &Scene<'_>) -> Option<Cause> {
     Some(cause)
 }
 
+/// How long ago an earlier life may have ended to tell what an instance uses. Chosen: a day.
+const RECENT_MS: i64 = 86_400_000;
+
 /// Whether an earlier life of the same instance, under a larger limit, used more than that and did not die of
 /// it: the last one may have been too short to (seen blind in lab/cluster: a release, 14 s later a limit with
 /// a digit too few, and the exports that came every 50 s).
 fn used_more(scene: &Scene<'_>, l: &Life<'_>, now: u64) -> bool {
     let same = scene.all.iter().filter(|o| o.of.instance == l.of.instance && !l.of.instance.is_empty());
-    let mut before = same.filter(|o| o.of.started_unix_ms < l.of.started_unix_ms && o.killed().is_none());
-    before.any(|o| o.of.limit_bytes.is_none_or(|limit| limit > now) && o.of.peak_bytes.is_some_and(|p| p > now))
+    let mut before = same.filter(|o| {
+        let ended = o.of.ended_unix_ms.unwrap_or(o.of.last_seen_unix_ms);
+        let is_recent = l.of.started_unix_ms.saturating_sub(ended) <= RECENT_MS;
+        o.of.started_unix_ms < l.of.started_unix_ms && is_recent && o.killed().is_none()
+    });
+    before.any(|o| o.of.limit_bytes.is_some_and(|limit| limit > now) && o.of.peak_bytes.is_some_and(|p| p > now))
 }
 
 /// How many instances that still have the limit of before used more than the limit of now and live, and the
 /// most that one used. Of one that was raised nothing follows.
 fn peers_above(scene: &Scene<'_>, was: u64, now: u64) -> Option<(u64, u64)> {
-    let lives = scene.all.iter().filter(|l| l.killed().is_none() && l.of.ended_unix_ms.is_none());
+    // Who climbs is on the way to the larger limit.
+    let rests = |l: &&&Life<'_>| l.killed().is_none() && l.of.ended_unix_ms.is_none() && l.of.climb.is_none();
+    let lives = scene.all.iter().filter(rests);
     let same = |limit: u64| limit.abs_diff(was) <= was / 50;
     let above = lives.filter(|l| l.of.limit_bytes.is_some_and(same)).filter_map(|l| l.of.peak_bytes);
     let above: Vec<u64> = above.filter(|peak| *peak > now).collect();

@@ -2,7 +2,7 @@
 
 use super::weights::ANOTHER_STORY;
 use super::{Cause, Scene};
-use crate::evidence::CaptureSummary;
+use crate::evidence::{CaptureSummary, FindingSummary};
 
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
 pub(super) const LEAKED: u64 = 64;
@@ -53,6 +53,12 @@ pub(super) fn one_call_holds_it(c: &CaptureSummary) -> bool {
 const NEARLY_ALL: f64 = 0.9;
 const NEARLY_SURE: f64 = 0.95;
 
+/// Whether a finding says surely that others fill the group: not its children, which it starts itself, and
+/// not what came last where the process has most of it.
+fn are_surely_others(f: &FindingSummary) -> bool {
+    f.code == "others-in-group" && f.confidence >= NEARLY_SURE && f.title == "not this process: others fill the group"
+}
+
 /// Adds what speaks against a change of this service: captures say that others fill the group, and not the
 /// service itself with files in memory.
 pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) {
@@ -61,7 +67,8 @@ pub(super) fn against_others_in_the_group(scene: &Scene<'_>, cause: &mut Cause) 
         // Where the dead themselves had not grown at all, nothing that was done to them explains it, however
         // much of it they had taken up (seen blind in lab/cluster: a neighbour that had grown for two
         // minutes, and a list of 40,000 that all instances read and kept, named with 0.75).
-        let nearly_all = others >= NEARLY_ALL && sure >= NEARLY_SURE;
+        let surely = scene.part(|c| c.verdict().is_some_and(are_surely_others));
+        let nearly_all = others >= NEARLY_ALL && surely > 0.5;
         let weight = ANOTHER_STORY * if nearly_all { 6.0 } else { 2.0 };
         cause.term("captures", weight, "others fill the group, and not this service");
     }
