@@ -46,7 +46,7 @@ impl Holders {
         let mut processors = Processors::default();
         for (name, stand) in self.named.iter_mut().zip(&self.stands) {
             // A word that no symbol names, or the list.
-            let is_word = name.at != Addr(0);
+            let is_word = name.at != Addr(0) && processors.lists.is_empty();
             if (is_word || name.name == ALL_PROCESSORS)
                 && let Some((list, found)) = processors_of(mem, layout, stand.range.start)
             {
@@ -57,14 +57,17 @@ impl Holders {
         }
         processors.all.sort_unstable();
         processors.all.dedup();
-        let mut pools = Vec::new();
+        // Those that are filled, and those from before the last collection: no more lists than two, however
+        // many words a program has for them.
+        let (mut pools, mut lists) = (Vec::new(), 0);
         for (name, stand) in self.named.iter_mut().zip(&self.stands) {
-            let is_word = name.at != Addr(0) && !processors.all.is_empty();
+            let is_word = name.at != Addr(0) && !processors.all.is_empty() && lists < 2;
             if (is_word || is_list_of_pools(&name.name))
                 && let Some(found) = pools_of(mem, layout, stand.range.start, processors.all.len() as u64)
             {
                 name.call(is_word, "sync.allPools");
                 pools.extend(found);
+                lists += 1;
             }
         }
         pools.sort_unstable();
@@ -125,7 +128,8 @@ fn pools_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr, processors: u64) ->
 }
 
 /// The processors of the list at an address, if it is one, and its array: large objects of their own, each
-/// with its number and its status first.
+/// with its number and its status first, and with lists that begin in arrays of its own (`deferpool`,
+/// `sudogcache`).
 fn processors_of(mem: &dyn Memory, layout: &HeapLayout, at: Addr) -> Option<(ObjectId, Vec<ObjectId>)> {
     let (array, list, len) = slice(mem, layout, at, MAX_PROCESSORS)?;
     let mut all = Vec::new();
