@@ -48,8 +48,8 @@ pub(super) fn one_call_holds_it(c: &CaptureSummary) -> bool {
     by_one && c.calls.total == 1 && c.calls.served == Some(1)
 }
 
-/// Part of the captures, and how sure the surest of them is, from which on others fill the group and nothing
-/// else. Chosen: of five alike that grow together each has a fifth.
+/// Part of the captures that say so, and how sure most of them must be, from which on others fill the group
+/// and nothing else. Chosen: of five alike that grow together each has a fifth.
 const NEARLY_ALL: f64 = 0.9;
 const NEARLY_SURE: f64 = 0.95;
 
