@@ -5,7 +5,7 @@ use lastgasp_heapgraph::RootId;
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
-use super::{Holders, RootKind, RootName, RootPlace, Stand};
+use super::{ALL_PROCESSORS, Holders, RootKind, RootName, RootPlace, Stand};
 use crate::edges::Edges;
 use crate::functions::is_of_runtime;
 
@@ -119,9 +119,10 @@ impl Temporaries {
     }
 }
 
-/// The name of a variable of the runtime for which there is no symbol, by its type.
+/// The name of a variable of the runtime for which there is no symbol, by its type: where what it leads to did
+/// not tell (`lists`).
 fn by_type(type_name: &str) -> Option<&'static str> {
-    (type_name == "[]*runtime.p").then_some("runtime.allp")
+    (type_name == "[]*runtime.p").then_some(ALL_PROCESSORS)
 }
 
 /// The runtime's own lists, which are known where there is no symbol table too.
