@@ -119,8 +119,8 @@ impl Temporaries {
     }
 }
 
-/// The name of a variable of the runtime for which there is no symbol, by its type: where what it leads to did
-/// not tell (`lists`).
+/// The name of a variable of the runtime for which there is no symbol, by its type: where what it leads to
+/// did not tell (`lists`).
 fn by_type(type_name: &str) -> Option<&'static str> {
     (type_name == "[]*runtime.p").then_some(ALL_PROCESSORS)
 }
