@@ -79,6 +79,11 @@ pub(crate) fn is_standard_library(function: &str, module: &str) -> bool {
     owner(function, module) == Owner::StandardLibrary
 }
 
+/// Whether a function is of neither the program's module nor package main.
+pub(crate) fn is_of_a_library(function: &str, module: &str) -> bool {
+    owner(function, module) != Owner::Program
+}
+
 fn owner(function: &str, module: &str) -> Owner {
     let package = package(function);
     // The linker writes dots of the last path element as %2e; the first element keeps them.

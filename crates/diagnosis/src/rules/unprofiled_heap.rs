@@ -11,7 +11,7 @@ use crate::heap_summary::heap_summary;
 use crate::held_up::HeldUp;
 use crate::kept::Kept;
 use crate::made;
-use crate::owner::{is_inside, is_standard_library};
+use crate::owner::{is_inside, is_of_a_library, is_standard_library};
 use crate::reachability::{HeldBy, Reachability};
 use crate::reads::reads;
 use crate::rival::Rival;
@@ -326,7 +326,11 @@ fn do_now(facts: &Facts, w: &Window, made_in: Option<&str>, first: Option<&Suspe
         ),
         Why::Allocating | Why::AtWork => what_of(&s.at.function),
     };
-    let look = made_in.map(what_of).or_else(|| first.map(of_suspect)).map(|words| (words, String::new()));
+    // A library's function that any program calls is no place to look: what its caller keeps is (seen blind:
+    // "Read errgroup.withCancelCause", of contexts that the program never cancels).
+    let own = |f: &&str| !is_of_a_library(f, &facts.target.module.path);
+    let suspect = || first.filter(|s| own(&s.at.function.as_str())).map(of_suspect);
+    let look = made_in.filter(own).map(what_of).or_else(suspect).map(|words| (words, String::new()));
     std::iter::once(look_for_change(facts, w)).chain(look).collect()
 }
 

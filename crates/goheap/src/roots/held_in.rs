@@ -11,7 +11,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Holders, RootKind};
-use crate::functions::is_standard;
+use crate::functions::{is_of_program, is_standard};
 
 /// All of a command is in it, and that says nothing: then where the goroutine stands says more.
 const EVERYTHING: &str = "main.main";
@@ -45,17 +45,13 @@ impl Holders {
                     continue;
                 }
                 let mut function = |pc: Addr| -> String {
-                    // Of calls that are inlined there the innermost of the program's.
-                    let name = || {
-                        let frames = names.frames(pc);
-                        let own = frames.iter().find(|frame| !is_standard(&frame.function, module));
-                        own.or(frames.first()).map_or_else(String::new, |frame| frame.function.clone())
+                    let inlined = || {
+                        let frames: Vec<String> = names.frames(pc).into_iter().map(|frame| frame.function).collect();
+                        whose_of_inlined(&frames, module).to_owned()
                     };
-                    functions.entry(pc).or_insert_with(name).clone()
+                    functions.entry(pc).or_insert_with(inlined).clone()
                 };
-                let [innermost, last_but_one, outermost] = frames.map(&mut function);
-                let says = |f: &String| !is_standard(f, module) && f != EVERYTHING;
-                let holds = [outermost, last_but_one].into_iter().find(says).unwrap_or(innermost);
+                let holds = who_lets_go(frames.map(&mut function), module);
                 *kept.entry((group, holds)).or_default() += bytes;
             }
         }
@@ -70,9 +66,64 @@ impl Holders {
                 && bytes.saturating_mul(2) > all
                 && !is_standard(&function, module)
                 && function != EVERYTHING
+                && (is_of_program(&function, module) || !is_of_program(&name.name, module))
             {
                 name.name = function;
             }
         }
+    }
+}
+
+/// Of calls that are inlined at one place, innermost first, the one that it is named by: the innermost of the
+/// program's, else of a module's.
+fn whose_of_inlined<'f>(functions: &'f [String], module: &str) -> &'f str {
+    let first = |is: &dyn Fn(&str) -> bool| functions.iter().find(|f| is(f));
+    let own = first(&|f| is_of_program(f, module)).or_else(|| first(&|f| !is_standard(f, module)));
+    own.or(functions.first()).map_or("", String::as_str)
+}
+
+/// Of the frames that have an object (innermost, last but one, outermost) the one that lets go of it: the
+/// outermost of the program's, else of a module's. A library is called with what its caller keeps (seen blind:
+/// a limiter's `Wait`, inlined into whoever waits, for rows of a query; a workbook's `SetCellStr` for the
+/// workbook that one function of the program fills).
+fn who_lets_go([innermost, last_but_one, outermost]: [String; 3], module: &str) -> String {
+    let says = |f: &String| !is_standard(f, module) && f != EVERYTHING;
+    let own = |f: &String| is_of_program(f, module) && f != EVERYTHING;
+    let all = [&outermost, &last_but_one, &innermost];
+    let found = all.into_iter().find(|f| own(f)).or_else(|| all.into_iter().take(2).find(|f| says(f)));
+    found.unwrap_or(&innermost).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(frames: [&str; 3]) -> String {
+        who_lets_go(frames.map(str::to_owned), "example.com/shop")
+    }
+
+    #[test]
+    fn the_programs_outermost_frame_lets_go() {
+        assert_eq!(holds(["main.build", "main.tab", "main.serve"]), "main.serve");
+        assert_eq!(holds(["main.build", "main.tab", "main.main"]), "main.tab");
+        assert_eq!(holds(["main.build", "main.main", "runtime.main"]), "main.build");
+        assert_eq!(
+            holds(["a.com/xl.set", "example.com/shop/export.Run", "a.com/cron.run"]),
+            "example.com/shop/export.Run"
+        );
+        // Where the program is not among them a module's is, the outermost.
+        assert_eq!(holds(["a.com/js.run", "a.com/js.call", "net/http.serve"]), "a.com/js.call");
+        assert_eq!(holds(["strings.Repeat", "bytes.grow", "net/http.serve"]), "strings.Repeat");
+    }
+
+    #[test]
+    fn of_inlined_calls_the_programs_own_is_told() {
+        let of = |all: &[&str]| {
+            whose_of_inlined(&all.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>(), "shop").to_owned()
+        };
+        assert_eq!(of(&["golang.org/x/time/rate.(*Limiter).Wait", "main.(*Gateway).Match"]), "main.(*Gateway).Match");
+        assert_eq!(of(&["strings.Clone", "a.com/x.F", "a.com/x.G"]), "a.com/x.F");
+        assert_eq!(of(&["strings.Clone", "bytes.F"]), "strings.Clone");
+        assert_eq!(of(&[]), "");
     }
 }

@@ -284,7 +284,15 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
             None,
             format!("goroutines: of no process that was at rest before is their order known{numbers}"),
         )
-    } else if steady >= lags.len() as u64 {
+    } else if steady > 0 && steady == lags.len() as u64 {
+        // As many as did not: that speaks neither for nor against it (seen blind: two instances, one leak).
+        (
+            Relation::Unknown,
+            0,
+            None,
+            format!("goroutines piled up in {steady} of {known} processes and in as many not{numbers}"),
+        )
+    } else if steady > lags.len() as u64 {
         // None of them piled up while it died: were the order a coin's, so many would be as unlikely as this.
         let p = (known >= 2).then(|| at_least(steady, known));
         (
@@ -581,6 +589,21 @@ mod tests {
                 .collect(),
             ..MetricSeries::default()
         }
+    }
+
+    #[test]
+    fn as_many_that_piled_up_as_did_not_say_nothing() {
+        let says = |piled: usize, steady: usize| {
+            let of = |n, onset| std::iter::repeat_n(capture(1_050_000, onset), n);
+            let captures: Vec<CaptureSummary> = of(piled, Some(1_040_000)).chain(of(steady, None)).collect();
+            let lives: Vec<Life<'_>> = captures.iter().map(life).collect();
+            let onset = goroutines(&lives.iter().collect::<Vec<_>>());
+            (onset.relation, onset.agree)
+        };
+        assert_eq!(says(1, 1), (Relation::Unknown, 0));
+        assert_eq!(says(1, 2), (Relation::Steady, 2));
+        assert_eq!(says(2, 1), (Relation::Before, 2));
+        assert_eq!(says(0, 0), (Relation::Unknown, 0));
     }
 
     #[test]
