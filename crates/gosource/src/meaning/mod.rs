@@ -22,6 +22,7 @@ pub(crate) mod locks;
 pub(crate) mod long_waits;
 pub(crate) mod loops;
 pub(crate) mod makers;
+pub(crate) mod own_contexts;
 pub(crate) mod pace;
 pub(crate) mod places;
 pub(crate) mod published;
