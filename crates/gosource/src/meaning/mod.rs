@@ -34,6 +34,7 @@ pub(crate) mod shared;
 pub(crate) mod short_waits;
 pub(crate) mod starts;
 pub(crate) mod tamed;
+pub(crate) mod timed_contexts;
 pub(crate) mod waits;
 pub(crate) mod who_runs;
 pub(crate) mod who_takes;
