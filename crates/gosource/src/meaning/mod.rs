@@ -12,6 +12,7 @@ pub(crate) mod failures;
 pub(crate) mod fields;
 pub(crate) mod first_ops;
 pub(crate) mod fixed;
+pub(crate) mod for_operators;
 pub(crate) mod from_request;
 pub(crate) mod groups;
 pub(crate) mod held;
