@@ -34,6 +34,7 @@ pub(crate) mod scarce;
 pub(crate) mod shared;
 pub(crate) mod short_waits;
 pub(crate) mod starts;
+pub(crate) mod taken_out;
 pub(crate) mod tamed;
 pub(crate) mod timed_contexts;
 pub(crate) mod waits;
