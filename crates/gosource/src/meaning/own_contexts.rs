@@ -90,6 +90,11 @@ fn only_stores<'a>(case: &Case<'a>, g: &'a Function<'a>) -> bool {
 /// Whether what a call gives is kept in a field of the receiver or in a package variable, where it is for
 /// others than this call: `e.client, err = connect(...)`, or by way of a variable.
 pub(crate) fn is_kept_for_others<'a>(case: &Case<'a>, f: &'a Function<'a>, call: &Site<'a>) -> bool {
+    // What is read and kept is another matter: whoever asks for it next may read it again.
+    let name = last_name(&call.call.fun).to_lowercase();
+    if !["connect", "open", "dial", "new", "attach", "login"].iter().any(|w| name.starts_with(w)) {
+        return false;
+    }
     let first = match case.pkg.type_of(f, call.expr) {
         Type::Tuple(list) => list.into_iter().next().unwrap_or(Type::Unknown),
         one => one,
@@ -176,7 +181,7 @@ mod tests {
             format!(
                 "type e struct {{ client *vm.Client }}\nvar shared *vm.Client\n\
                  func (e *e) get(ctx context.Context) (*vm.Client, error) {{\n\
-                 client, err := vm.Reach(context.Background())\n\
+                 client, err := vm.Connect(context.Background())\n\
                  if err != nil {{ return nil, err }}\n{keep}\nreturn client, nil }}"
             )
         };
@@ -184,10 +189,10 @@ mod tests {
         assert_eq!(levels(&text("shared = client")), [Level::Hint]);
         assert_eq!(levels(&text("var mine *vm.Client; mine = client; _ = mine")), [Level::Warning]);
         let at_once = "type e struct { client *vm.Client }\nfunc (e *e) get(ctx context.Context) (err error) {\n\
-             e.client, err = vm.Reach(context.Background())\nreturn err }";
+             e.client, err = vm.Connect(context.Background())\nreturn err }";
         assert_eq!(levels(at_once), [Level::Hint]);
         let failed = "type e struct { last error }\nfunc (e *e) get(ctx context.Context) {\n\
-             err := vm.Reach(context.Background())\ne.last = err }";
+             err := vm.Connect(context.Background())\ne.last = err }";
         assert_eq!(levels(failed), [Level::Warning]);
     }
 }
