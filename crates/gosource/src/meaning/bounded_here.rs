@@ -6,6 +6,7 @@ use crate::meaning::channels::{Room, last_name, local_room};
 use crate::meaning::comments::above_names;
 use crate::meaning::held::wants;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::meaning::timed_contexts::has_a_time;
 use crate::syntax::ast::{Expr, ExprKind, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
 use crate::syntax::visit::{self, Node};
@@ -39,9 +40,7 @@ pub(crate) fn is_bounded_here<'a>(
                 );
             }
             let call = e.call()?;
-            call.args.iter().any(|a| has_a_time(case, f, a, e.span)).then_some(
-                "the context has a time that the function itself has set: it is waited for no longer than that",
-            )
+            call.args.iter().find_map(|a| has_a_time(case, f, a, e.span))
         }
         Node::Stmt(Stmt { kind: StmtKind::Send(channel, _), span }) => {
             if is_queue(case, f, channel) {
@@ -56,17 +55,6 @@ pub(crate) fn is_bounded_here<'a>(
         }
         Node::Stmt(_) => None,
     }
-}
-
-/// Whether an argument is a context that the function has given a time before: `ctx, cancel :=
-/// context.WithTimeout(ctx, t)`.
-fn has_a_time<'a>(case: &Case<'a>, f: &Function<'a>, argument: &Expr<'a>, wait: Span) -> bool {
-    let Some(name) = argument.ident() else { return false };
-    let text = case.file(f).text.get(f.decl.span.start as usize..wait.start as usize).unwrap_or_default();
-    let given = format!("{name}, ");
-    // The last that it was given counts.
-    let last = text.lines().map(str::trim_start).rfind(|l| l.starts_with(&given) && l.contains('='));
-    last.is_some_and(|l| l.contains("context.WithTimeout(") || l.contains("context.WithDeadline("))
 }
 
 /// Whether a channel is made here without anybody else having it but goroutines of the function, none of

@@ -2,9 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
+use crate::meaning::channels::last_name;
 use crate::meaning::resources::{Kind, leaks};
 use crate::syntax::ast::Type;
-use crate::syntax::ast::{Expr, Span};
+use crate::syntax::ast::{Expr, ExprKind, Span};
 use crate::syntax::{Callee, Function, Init};
 
 /// The rule.
@@ -67,23 +68,28 @@ impl Rule for BodyNotClosed {
     }
 }
 
-/// Whether a response is of a request that the function made with the method HEAD.
+/// Whether a response is of a request that the function made with the method HEAD, by a function that makes
+/// requests whosever it is: `d.newRequest(ctx, "HEAD", url)`.
 fn asks_for_no_body<'a>(case: &Case<'a>, f: &Function<'a>, open: &Expr<'a>) -> bool {
     let Some(call) = open.call() else { return false };
-    if matches!(
-        case.pkg.callee(f, &call.fun),
-        Callee::Package("net/http", "Head") | Callee::Method("net/http", "Client", "Head")
-    ) {
+    // `http.Head(url)`, `client.Head(url)`: what is looked at gives a response.
+    if last_name(&call.fun) == "Head" && !matches!(case.pkg.callee(f, &call.fun), Callee::Local(_)) {
         return true;
     }
+    let is_head = |e: &Expr<'a>| matches!(case.file(f).at(e.span), "\"HEAD\"" | "http.MethodHead");
     // `s.request(ctx, "HEAD", key)`, of a function that makes the request.
-    if call.args.iter().any(|a| matches!(case.file(f).at(a.span), "\"HEAD\"" | "http.MethodHead")) {
+    if call.args.iter().any(is_head) {
         return true;
     }
-    let made = call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v)).map(|v| v.init);
-    let Some(Init::Value(request, 0)) = made else { return false };
-    let text = case.file(f).at(request.span);
-    text.contains("NewRequest") && (text.contains("\"HEAD\"") || text.contains("http.MethodHead"))
+    let request = call.args.iter().filter_map(|a| f.scope.var(a)).filter_map(|v| f.scope.vars.get(v));
+    request.filter(|v| v.assigned.is_empty()).any(|v| {
+        let Init::Value(made, 0) = v.init else { return false };
+        let made = made.unary("&").unwrap_or(made);
+        if let ExprKind::Composite(_, elements) = &made.kind {
+            return elements.iter().any(|(k, v)| k.as_ref().and_then(Expr::ident) == Some("Method") && is_head(v));
+        }
+        made.call().is_some_and(|c| last_name(&c.fun).to_lowercase().contains("req") && c.args.iter().any(is_head))
+    })
 }
 
 /// Whether a path ends right behind a read of the whole body that has failed: `b, err :=
@@ -154,4 +160,50 @@ fn opens<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
         return false;
     }
     matches!(case.pkg.type_of(f, e), Type::Tuple(t) if t.first().is_some_and(|t| t.is("net/http", "Response")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check_text;
+    use crate::finding::Level;
+
+    fn levels(body: &str) -> Vec<Level> {
+        let text = format!(
+            "package a\nimport (\"context\"; \"net/http\")\ntype d struct {{ client *http.Client }}\n\
+             func (d *d) newRequest(ctx context.Context, method, url string) (*http.Request, error) {{\n\
+             return http.NewRequestWithContext(ctx, method, url, nil) }}\n\
+             func (d *d) length(ctx context.Context, url string) (int64, error) {{\n{body}\n\
+             if err != nil {{ return 0, err }}\nreturn resp.ContentLength, nil }}\n"
+        );
+        let found = check_text("a.go", &text, None).findings.into_iter();
+        found.filter(|f| f.code == "body-not-closed").map(|f| f.level).collect()
+    }
+
+    #[test]
+    fn what_answers_a_head_has_no_body() {
+        for made in [
+            "req, _ := d.newRequest(ctx, \"HEAD\", url)",
+            "req, _ := http.NewRequest(http.MethodHead, url, nil)",
+            "req := &http.Request{Method: http.MethodHead}",
+        ] {
+            let own = format!("{made}\nresp, err := d.client.Do(req)");
+            assert_eq!(levels(&own), [Level::Hint], "{made}");
+            let later = format!(
+                "{made}\nvar resp *http.Response\nvar err error\n\
+                 for i := 0; i < 3; i++ {{\nresp, err = d.client.Do(req)\nif err == nil {{ break }}\n}}"
+            );
+            assert!(levels(&later).iter().all(|l| *l == Level::Hint), "{made}");
+        }
+        assert_eq!(levels("resp, err := d.client.Head(url)"), [Level::Hint]);
+        assert_eq!(levels("resp, err := http.Head(url)"), [Level::Hint]);
+    }
+
+    #[test]
+    fn what_answers_another_method_has_one() {
+        let get = "req, _ := d.newRequest(ctx, \"GET\", url)\nresp, err := d.client.Do(req)";
+        assert_eq!(levels(get), [Level::Warning]);
+        let again = "req, _ := d.newRequest(ctx, \"HEAD\", url)\nreq, _ = d.newRequest(ctx, \"GET\", url)\n\
+                     resp, err := d.client.Do(req)";
+        assert_eq!(levels(again), [Level::Warning]);
+    }
 }

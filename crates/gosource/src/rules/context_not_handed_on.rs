@@ -6,6 +6,7 @@ use crate::meaning::channels::last_name;
 use crate::meaning::comments::above_names;
 use crate::meaning::failures::each_failure;
 use crate::meaning::loops::{each_node, stands_under};
+use crate::meaning::own_contexts::{is_kept_for_others, is_used_after, only_sets};
 use crate::meaning::who_runs::migrates;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
@@ -246,7 +247,9 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
     {
         return;
     }
-    if only_asks(case, outer) {
+    // What is only put back after use is waited for by nobody.
+    let sets = only_sets(case, f, outer);
+    if only_asks(case, outer) || sets && !is_used_after(case, id, f, outer) {
         return;
     }
     let called = case.text(f, outer.call.fun.span);
@@ -264,7 +267,19 @@ fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a
             .fun
             .selector()
             .is_some_and(|(x, _)| Some(case.file(f).at(x.span)) == ctx.strip_suffix(".Context()"));
-    if lives_on(f, outer) {
+    if sets {
+        found.level = Level::Hint;
+        found.why = Some(
+            "the call itself only sets a context; whether what is called on it afterwards waits with that is not known"
+                .into(),
+        );
+    } else if is_kept_for_others(case, f, outer) {
+        found.level = Level::Hint;
+        found.why = Some(
+            "what it gives is kept in a field or a package variable, for others than this call: it may well outlive what the context is of"
+                .into(),
+        );
+    } else if lives_on(f, outer) {
         found.level = Level::Hint;
         found.why =
             Some("a client or the like is made, which is kept: it may well outlive what the context is of".into());

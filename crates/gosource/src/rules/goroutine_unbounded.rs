@@ -14,6 +14,7 @@ use crate::meaning::starts::{
     at_ticks, belongs_to_what_is_given, ends_with_context, has_deadline, has_own_time, is_ended_with_function, is_kick,
     is_of_first, is_of_new_entry, joined_beside, one_at_a_time, runs_once, takes_connection, takes_over, waits_for_end,
 };
+use crate::meaning::taken_out::is_of_taken_entry;
 use crate::syntax::ast::{Block, CommCase, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::calls::{How, Site};
 use crate::syntax::visit::Node;
@@ -156,6 +157,11 @@ fn unit_of<'a>(
                 found.level = Level::Hint;
                 found.why =
                     Some("it starts where a key is new in a map: one for each entry, and no more than that has".into());
+            } else if is_of_taken_entry(case, f, &l.body, *span, started) {
+                found.level = Level::Hint;
+                found.why = Some(
+                    "its key is in a map and is taken out right before: one for each entry that was put there".into(),
+                );
             } else if is_of_first(case, f, &l.body, *span) {
                 found.level = Level::Hint;
                 found.why =

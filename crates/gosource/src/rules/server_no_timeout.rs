@@ -4,6 +4,7 @@ use super::client_no_timeout::{At, Holder};
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
+use crate::meaning::for_operators::{field_of_literal, is_for_operators, serves_files_of_a_tool};
 use crate::meaning::loops::{each_node, stands_under};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::How;
@@ -55,6 +56,15 @@ impl Rule for ServerNoTimeout {
                 } else if serves_operators(case, f, site.expr.span) {
                     found.level = Level::Hint;
                     found.why = Some(FOR_OPERATORS.into());
+                } else if text.contains("ListenAndServe")
+                    && site.call.args.first().is_some_and(|a| is_for_operators(case, f, a))
+                {
+                    found.level = Level::Hint;
+                    found.why = Some(NAMED_FOR_OPERATORS.into());
+                } else if site.call.args.last().is_some_and(|h| serves_files_of_a_tool(case, id, f, site.expr.span, h))
+                {
+                    found.level = Level::Hint;
+                    found.why = Some(FILES_OF_A_TOOL.into());
                 }
             }
         }
@@ -80,6 +90,9 @@ impl Rule for ServerNoTimeout {
                 .is_some_and(|f| serves_operators(case, f, span)));
             let elsewhere = is_served_elsewhere(case, holder);
             let streams = serves_streams(case, holder);
+            let by_name = field(case, &at, span, "Addr").is_some_and(|(_, f, a)| is_for_operators(case, f, a));
+            let files = field(case, &at, span, "Handler")
+                .is_some_and(|(id, f, handler)| serves_files_of_a_tool(case, id, f, span, handler));
             let found = match at {
                 At::Function(id) => out.found(id, span, SENTENCE),
                 At::File(file) => out.found_in_file(file, span, SENTENCE),
@@ -94,6 +107,14 @@ impl Rule for ServerNoTimeout {
                     "what it serves a function of another module gives, and is no listener by its name: who can reach it is not known"
                         .into(),
                 );
+            }
+            if by_name {
+                found.level = Level::Hint;
+                found.why = Some(NAMED_FOR_OPERATORS.into());
+            }
+            if files {
+                found.level = Level::Hint;
+                found.why = Some(FILES_OF_A_TOOL.into());
             }
             if remade {
                 found.level = Level::Hint;
@@ -129,6 +150,13 @@ impl Rule for ServerNoTimeout {
 /// Why a port for metrics or profiles matters little.
 const FOR_OPERATORS: &str =
     "by what is around it it serves metrics or profiles, to who runs the service: users as a rule do not reach it";
+
+/// Why a port that is named after health, metrics or administration matters little.
+const NAMED_FOR_OPERATORS: &str =
+    "by the name of its address it is for who runs the service: users as a rule do not reach it";
+
+/// Why a server of files that a tool's command starts matters little.
+const FILES_OF_A_TOOL: &str = "a command of a tool serves files and nothing else: who runs it looks at them, as a rule";
 
 /// Whether a server is there for metrics or profiles alone: the function makes a handler for those and for
 /// nothing else, stands under a condition named so, or serves the default handler in a function that says so.
@@ -262,21 +290,14 @@ fn serves_only<'a>(
 
 /// Whether a literal has an Addr of this machine.
 fn is_local(case: &Case<'_>, at: &At, span: Span) -> bool {
-    let At::Function(id) = at else { return false };
-    let Some(f) = case.pkg.funcs.get(*id) else { return false };
-    let mut local = false;
-    for u in &f.scope.units {
-        each_node(u.body, |node| {
-            if let Node::Expr(e) = node
-                && let ExprKind::Composite(_, elements) = &e.kind
-                && e.span == span
-            {
-                let mut named = elements.iter().filter_map(|(k, v)| Some((k.as_ref()?.ident()?, v)));
-                local |= named.any(|(k, v)| k == "Addr" && is_of_this_machine(case, f, v));
-            }
-        });
-    }
-    local
+    field(case, at, span, "Addr").is_some_and(|(_, f, address)| is_of_this_machine(case, f, address))
+}
+
+/// A field of a literal in a function.
+fn field<'a>(case: &Case<'a>, at: &At, span: Span, name: &str) -> Option<(FnId, &'a Function<'a>, &'a Expr<'a>)> {
+    let At::Function(id) = at else { return None };
+    let (id, f) = case.funcs().find(|(n, _)| n == id)?;
+    Some((id, f, field_of_literal(f, span, name)?))
 }
 
 /// Whether a literal is handed to a function of another module whose result gets a name: `srv :=

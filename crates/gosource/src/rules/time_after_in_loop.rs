@@ -86,6 +86,11 @@ fn select<'a>(
                 "the other case takes a word and no value: that something is to be looked at, which as a rule comes now and then"
                     .into(),
             );
+        } else if is_soon(&text) {
+            found.level = Level::Hint;
+            found.why = Some(
+                "it expires within a second: there are never more of them than there were rounds in that time".into(),
+            );
         }
     } else {
         let found = out.found(
@@ -96,6 +101,29 @@ fn select<'a>(
         found.level = Level::Hint;
         found.why = Some("the module says Go 1.23 or later, where the timer is collected before it expires: it costs allocations only".into());
     }
+}
+
+/// Milliseconds within which a timer that was left behind has gone.
+const SOON: u64 = 1_000;
+
+/// Whether the time of a `time.After` is written there, and is a second at most: `time.After(10 *
+/// time.Millisecond)`.
+fn is_soon(text: &str) -> bool {
+    let Some(argument) = text.strip_prefix("time.After(").and_then(|t| t.strip_suffix(')')) else { return false };
+    let (mut number, mut unit) = (1, None);
+    for part in argument.split('*').map(str::trim) {
+        match part {
+            "time.Second" if unit.is_none() => unit = Some(1_000),
+            "time.Millisecond" if unit.is_none() => unit = Some(1),
+            // A million of either, the most that is read here, is a second.
+            "time.Microsecond" | "time.Nanosecond" if unit.is_none() => unit = Some(0),
+            _ => match part.parse::<u64>() {
+                Ok(n) => number = n,
+                Err(_) => return false,
+            },
+        }
+    }
+    unit.is_some_and(|unit| number <= 1_000_000 && number.saturating_mul(unit) <= SOON)
 }
 
 /// Whether a case receives from a channel, and what it receives has no name: a word that something has
@@ -149,4 +177,37 @@ fn leaves<'a>(case: &Case<'a>, f: &Function<'a>, body: &'a [Stmt<'a>]) -> bool {
         StmtKind::Expr(e) => crate::meaning::loops::final_call(case.pkg, f, e),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_soon;
+    use crate::check_text;
+    use crate::finding::Level;
+
+    #[test]
+    fn a_second_or_less_is_soon() {
+        for t in ["time.Millisecond", "500 * time.Millisecond", "time.Second", "1*time.Second", "time.Microsecond * 50"]
+        {
+            assert!(is_soon(&format!("time.After({t})")), "{t}");
+        }
+        for t in ["2 * time.Second", "time.Minute", "time.Hour", "d", "n * time.Millisecond", "1500 * time.Millisecond"]
+        {
+            assert!(!is_soon(&format!("time.After({t})")), "{t}");
+        }
+    }
+
+    #[test]
+    fn a_timer_that_expires_soon_does_not_pile_up() {
+        let levels = |t: &str| -> Vec<Level> {
+            let text = format!(
+                "package a\nimport \"time\"\nfunc drain(in chan int) (all []int) {{\nfor {{\nselect {{\n\
+                 case v := <-in:\nall = append(all, v)\ncase <-time.After({t}):\nreturn all\n}}\n}}\n}}\n"
+            );
+            let found = check_text("a.go", &text, Some(20)).findings.into_iter();
+            found.filter(|f| f.code == "time-after-in-loop").map(|f| f.level).collect()
+        };
+        assert_eq!(levels("time.Millisecond"), [Level::Hint]);
+        assert_eq!(levels("time.Hour"), [Level::Warning]);
+    }
 }
