@@ -83,9 +83,9 @@ fn whose_of_inlined<'f>(functions: &'f [String], module: &str) -> &'f str {
 }
 
 /// Of the frames that have an object (innermost, last but one, outermost) the one that lets go of it: the
-/// outermost of the program's, else of a module's. A library is called with what its caller keeps (seen blind:
-/// a limiter's `Wait`, inlined into whoever waits, for rows of a query; a workbook's `SetCellStr` for the
-/// workbook that one function of the program fills).
+/// outermost of the program's, else of a module's. A library is called with what its caller keeps (seen
+/// blind: a limiter's `Wait`, inlined into whoever waits, for rows of a query; a workbook's `SetCellStr` for
+/// the workbook that one function of the program fills).
 fn who_lets_go([innermost, last_but_one, outermost]: [String; 3], module: &str) -> String {
     let says = |f: &String| !is_standard(f, module) && f != EVERYTHING;
     let own = |f: &String| is_of_program(f, module) && f != EVERYTHING;

@@ -51,8 +51,8 @@ fn words(text: &str) -> Vec<String> {
     out
 }
 
-/// Whether a handler serves files and nothing else, in a command of a command line: somebody runs that by hand
-/// to look at what the tool has made.
+/// Whether a handler serves files and nothing else, in a command of a command line: somebody runs that by
+/// hand to look at what the tool has made.
 pub(crate) fn serves_files_of_a_tool<'a>(
     case: &Case<'a>,
     id: FnId,

@@ -181,7 +181,7 @@ mod tests {
             format!(
                 "type e struct {{ client *vm.Client }}\nvar shared *vm.Client\n\
                  func (e *e) get(ctx context.Context) (*vm.Client, error) {{\n\
-                 client, err := vm.Connect(context.Background())\n\
+                 client, err := vm.Attach(context.Background())\n\
                  if err != nil {{ return nil, err }}\n{keep}\nreturn client, nil }}"
             )
         };
@@ -189,10 +189,10 @@ mod tests {
         assert_eq!(levels(&text("shared = client")), [Level::Hint]);
         assert_eq!(levels(&text("var mine *vm.Client; mine = client; _ = mine")), [Level::Warning]);
         let at_once = "type e struct { client *vm.Client }\nfunc (e *e) get(ctx context.Context) (err error) {\n\
-             e.client, err = vm.Connect(context.Background())\nreturn err }";
+             e.client, err = vm.Attach(context.Background())\nreturn err }";
         assert_eq!(levels(at_once), [Level::Hint]);
         let failed = "type e struct { last error }\nfunc (e *e) get(ctx context.Context) {\n\
-             err := vm.Connect(context.Background())\ne.last = err }";
+             err := vm.Attach(context.Background())\ne.last = err }";
         assert_eq!(levels(failed), [Level::Warning]);
     }
 }

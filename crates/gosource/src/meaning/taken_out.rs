@@ -66,7 +66,8 @@ fn found_name<'a>(s: &Stmt<'a>, is_entry: &dyn Fn(&Expr<'a>) -> bool) -> Option<
     is_entry(value).then(|| ok.ident()).flatten()
 }
 
-/// Whether statements look for the entry and leave where there is none: `entry, ok := m[k]; if !ok { return }`.
+/// Whether statements look for the entry and leave where there is none: `entry, ok := m[k]; if !ok { return
+/// }`.
 fn is_looked_up<'a>(
     case: &Case<'a>,
     f: &Function<'a>,

@@ -5,8 +5,8 @@ use crate::meaning::channels::last_name;
 use crate::syntax::ast::{Expr, Span};
 use crate::syntax::{Callee, Function, VarKind};
 
-/// Why a context that is waited with has a time: the function has made it so before, or all its callers in the
-/// package have.
+/// Why a context that is waited with has a time: the function has made it so before, or all its callers in
+/// the package have.
 pub(crate) fn has_a_time<'a>(
     case: &Case<'a>,
     f: &Function<'a>,
@@ -65,8 +65,8 @@ fn says_a_time(name: &str) -> bool {
         && ["context", "ctx", "with"].iter().any(|w| lower.contains(w))
 }
 
-/// Whether a context is a parameter of a function that only this package can call, each call of it by its name
-/// gives one with a time, and nothing takes the function as a value.
+/// Whether a context is a parameter of a function that only this package can call, each call of it by its
+/// name gives one with a time, and nothing takes the function as a value.
 fn comes_with_a_time<'a>(case: &Case<'a>, f: &Function<'a>, argument: &Expr<'a>) -> bool {
     let name = f.decl.name.name;
     let var = f.scope.var(argument).and_then(|v| f.scope.vars.get(v));

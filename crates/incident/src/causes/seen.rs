@@ -7,16 +7,17 @@ use crate::evidence::{CaptureSummary, FindingSummary};
 /// Goroutines that must be leaked for it to be the cause, and their part of all.
 pub(super) const LEAKED: u64 = 64;
 const LEAKED_PART: f64 = 0.5;
-/// Of the calls that wait with the growth, those that must be leaked where they are fewer than that part of all.
+/// Of the calls that wait with the growth, those that must be leaked where they are fewer than that part of
+/// all.
 const LEAKED_OF_WAITING: f64 = 0.8;
 /// Goroutines that wait must be so many times as many as calls in flight to be of no call.
 pub(super) const OF_NO_CALL: f64 = 4.0;
 /// What [`waits_for_nobody`] says.
 pub(super) const WAITS_FOR_NOBODY: &str = "who waits was started by the program itself, and is in no server's call";
 
-/// Whether a capture's goroutines are leaked, by verdicts on each of them: a good part of all, or nearly all of
-/// those that wait and hold what grew (seen blind: 198 goroutines of two runs of a job, a megabyte each, beside
-/// as many of a server's own).
+/// Whether a capture's goroutines are leaked, by verdicts on each of them: a good part of all, or nearly all
+/// of those that wait and hold what grew (seen blind: 198 goroutines of two runs of a job, a megabyte each,
+/// beside as many of a server's own).
 pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
     let (leaked, waiting) = (c.goroutines.leaked as f64, c.calls.waiting as f64);
     let hold_growth = c.verdict().is_some_and(|f| f.code == "waiting-calls");
