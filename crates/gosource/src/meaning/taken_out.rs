@@ -3,6 +3,7 @@
 use crate::meaning::case::Case;
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{Block, Expr, ExprKind, If, Span, Stmt, StmtKind};
+use crate::syntax::paths::has_word;
 use crate::syntax::visit::Node;
 use crate::syntax::{Callee, Function};
 
@@ -38,7 +39,7 @@ pub(crate) fn is_of_taken_entry<'a>(
                 _ => false,
             };
             !own.is_some_and(|v| body.span.contains(v.span))
-                && names(text(started), text(key))
+                && has_word(text(started), text(key))
                 && (is_looked_up(case, f, before, &is_entry) || under.is_some_and(|i| asks_for(i, &is_entry)))
         })
     })
@@ -94,16 +95,6 @@ fn asks_for<'a>(i: &'a If<'a>, is_entry: &dyn Fn(&Expr<'a>) -> bool) -> bool {
     let Some(name) = i.init.as_ref().and_then(|s| found_name(s, is_entry)) else { return false };
     let there = |e: &Expr<'a>| e.ident() == Some(name);
     there(&i.cond) || matches!(&i.cond.kind, ExprKind::Binary("&&", operands) if operands.iter().any(there))
-}
-
-/// Whether a text has another as a whole word.
-fn names(text: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|t| t.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
-        !before.is_some_and(part) && !after.is_some_and(part)
-    })
 }
 
 #[cfg(test)]

@@ -591,7 +591,7 @@ fn simple(e: &Expr<'_>) -> bool {
 }
 
 /// Whether a name is a word of a text.
-fn has_word(text: &str, word: &str) -> bool {
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         let before = text.get(..at).and_then(|t| t.chars().next_back());
